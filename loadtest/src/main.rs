@@ -1,0 +1,2 @@
+//! Placeholder until its first path is in.
+fn main() {}
