@@ -1,1 +1,11 @@
 //! Backstage Pass: who may enter a creator's space, and what happens inside while it is live.
+
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod entropy;
+pub mod ids;
+pub mod keys;
+pub mod limits;
+pub mod store;
+pub mod web;

@@ -1,2 +1,69 @@
 //! The command line of the engine.
-fn main() {}
+
+use std::{path::PathBuf, process::ExitCode};
+
+use backstage::{command, config::Config};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "backstage",
+    version,
+    about = "Who may enter a creator's space, and what happens inside while it is live."
+)]
+struct Arguments {
+    /// A configuration file over the built-in defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the engine until it is told to stop.
+    Serve {
+        /// Seeds the demo data once.
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Brings the database to this version.
+    Migrate,
+    /// Validates the configuration.
+    Config {
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Says what is wrong with the configuration, or that nothing is.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match Config::load(arguments.config.as_deref()) {
+        Ok(config) => config,
+        Err(wrong) => {
+            eprintln!("backstage: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    let done = match arguments.command {
+        Command::Serve { demo } => command::serve::run(&config, demo),
+        Command::Migrate => command::migrate::run(&config),
+        Command::Config { what: ConfigCommand::Check } => {
+            println!("The configuration is good.");
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("backstage: {wrong:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

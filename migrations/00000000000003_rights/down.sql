@@ -1,0 +1,3 @@
+drop table rights_changes;
+drop table space_bans;
+drop table access_grants;

@@ -1,0 +1,3 @@
+drop table leases;
+drop table broadcast_events;
+drop table broadcasts;

@@ -1,0 +1,4 @@
+//! What the command line can do, one module a command.
+
+pub mod migrate;
+pub mod serve;

@@ -1,0 +1,3 @@
+//! HTTP in and out: problems, who is asking, and what every request has in common.
+
+pub mod problem;
