@@ -7,5 +7,6 @@ pub mod entropy;
 pub mod ids;
 pub mod keys;
 pub mod limits;
+pub mod socket;
 pub mod store;
 pub mod web;

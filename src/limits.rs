@@ -20,3 +20,20 @@ pub const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
 pub const RESTARTS_MAX: usize = 5;
 /// The window in which restarts are counted.
 pub const RESTART_WINDOW: Duration = Duration::from_secs(10);
+
+// Sockets.
+
+/// A viewer's or studio's message; the longest honest one, a full report, is a tenth of it.
+pub const SOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Frames of one message; nobody splits four kilobytes further, except to keep us busy.
+pub const SOCKET_FRAGMENTS_MAX: usize = 64;
+/// Characters of one emoji; a family of four with joiners and skin tones has eleven.
+pub const EMOJI_CHARS_MAX: usize = 11;
+/// Bytes of a device's name; a UUID has 36.
+pub const DEVICE_BYTES_MAX: usize = 64;
+/// Subprotocols of one upgrade header; ours are three.
+pub const SUBPROTOCOLS_MAX: usize = 8;
+/// Bytes of all subprotocols of an upgrade; a signed live token has some hundreds.
+pub const SUBPROTOCOL_BYTES_MAX: usize = 4 * 1024;
+/// Numbered frames kept for viewers who return; at the few a minute a broadcast makes, far more than the 30 s grace.
+pub const RESUME_FRAMES_MAX: usize = 256;
