@@ -37,3 +37,21 @@ pub const SUBPROTOCOLS_MAX: usize = 8;
 pub const SUBPROTOCOL_BYTES_MAX: usize = 4 * 1024;
 /// Numbered frames kept for viewers who return; at the few a minute a broadcast makes, far more than the 30 s grace.
 pub const RESUME_FRAMES_MAX: usize = 256;
+/// How long the place of a viewer who dropped is kept (rule L5).
+pub const VIEWER_GRACE: Duration = Duration::from_secs(30);
+/// How long a publishing studio may be silent: with a word every second, lost media is noticed inside the 5 s of rule L4.
+pub const STUDIO_SILENCE: Duration = Duration::from_millis(3_500);
+/// Viewers whose picture froze before theirs counts as evidence; one line may be at fault.
+pub const FROZEN_VIEWERS_MIN: usize = 2;
+/// How long a viewer's word about its picture counts.
+pub const FROZEN_WINDOW: Duration = Duration::from_secs(5);
+/// Without the publisher's statistics for this long, health is unknown (rule L7).
+pub const HEALTH_SILENCE: Duration = Duration::from_secs(15);
+/// One call to the media server; on loopback they take milliseconds, across a region tens.
+pub const MEDIA_CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the media server keeps a room that nobody joined: longer than any lobby without a word from us.
+pub const ROOM_EMPTY_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+/// How long it keeps a room that everybody left: longer than the longest publisher grace (1,800 s).
+pub const ROOM_DEPARTURE_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+/// How far a webhook's times may lie off our clock.
+pub const HOOK_LEEWAY: Duration = Duration::from_secs(60);

@@ -1,0 +1,180 @@
+//! Who is there: places kept across short absences, devices counted, numbers that never flap, never double, never negative.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    ids::{UserId, ViewerId},
+    limits::VIEWER_GRACE,
+};
+
+/// One viewer's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    user: UserId,
+    device: String,
+    staff: bool,
+    /// Sockets that sit on this place; more than one only while a reconnect overlaps the old socket.
+    sockets: u16,
+    away_since: Option<Timestamp>,
+}
+
+/// A device too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("as many devices watch already as the creator allows")]
+pub struct DeviceLimit;
+
+/// The numbers that people see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Viewers now, those inside their grace among them.
+    pub now: u32,
+    /// Distinct people now.
+    pub users: u32,
+    /// The most viewers at once in this broadcast.
+    pub peak: u32,
+}
+
+/// Everybody who is there.
+#[derive(Clone, Debug, Default)]
+pub struct Audience {
+    places: BTreeMap<ViewerId, Held>,
+    /// The places of each person.
+    users: BTreeMap<UserId, Vec<ViewerId>>,
+    peak: u32,
+    total: u32,
+}
+
+impl Audience {
+    /// Gives `viewer` a place, or the one it held; `devices_max` counts distinct devices of one person, staff exempt.
+    ///
+    /// # Errors
+    /// [`DeviceLimit`] when the person watches on that many other devices.
+    pub fn admit(
+        &mut self,
+        viewer: ViewerId,
+        user: UserId,
+        device: &str,
+        staff: bool,
+        devices_max: usize,
+    ) -> Result<(), DeviceLimit> {
+        if let Some(held) = self.places.get_mut(&viewer).filter(|held| held.user == user && held.device == device) {
+            held.sockets += 1;
+            held.away_since = None;
+            return Ok(());
+        }
+        if !staff && self.other_devices(user, device) >= devices_max {
+            return Err(DeviceLimit);
+        }
+        // The same device without its ticket, such as a reloaded page, sits down where it sat.
+        let returning = self.away_place(user, device);
+        if let Some(old) = returning {
+            self.give_up(old);
+        }
+        if self.places.contains_key(&viewer) {
+            self.give_up(viewer);
+        }
+        self.total += u32::from(returning.is_none());
+        let held = Held { user, device: device.to_owned(), staff, sockets: 1, away_since: None };
+        self.places.insert(viewer, held);
+        self.users.entry(user).or_default().push(viewer);
+        self.peak = self.peak.max(self.viewers());
+        Ok(())
+    }
+
+    /// One socket of `viewer` is gone; the place is kept for the viewer's grace when it was the last.
+    pub fn leave(&mut self, now: Timestamp, viewer: ViewerId) {
+        if let Some(held) = self.places.get_mut(&viewer) {
+            held.sockets = held.sockets.saturating_sub(1);
+            if held.sockets == 0 {
+                held.away_since = Some(now);
+            }
+        }
+    }
+
+    /// Gives up every place of `user`, whose right has ended: no grace for those who may not be here.
+    pub fn evict(&mut self, user: UserId) {
+        for viewer in self.users.remove(&user).unwrap_or_default() {
+            self.places.remove(&viewer);
+        }
+    }
+
+    /// Gives up the places whose grace is over; says whether any was.
+    pub fn expire(&mut self, now: Timestamp) -> bool {
+        let over = |held: &Held| held.away_since.is_some_and(|since| now >= since.plus(VIEWER_GRACE));
+        let gone: Vec<_> = self.places.iter().filter(|(_, held)| over(held)).map(|(viewer, _)| *viewer).collect();
+        for viewer in &gone {
+            self.give_up(*viewer);
+        }
+        !gone.is_empty()
+    }
+
+    /// When the next place is given up if nobody comes back.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.places.values().filter_map(|held| held.away_since).min().map(|since| since.plus(VIEWER_GRACE))
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn count(&self) -> Count {
+        let users = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
+        Count { now: self.viewers(), users, peak: self.peak }
+    }
+
+    /// Viewers there have ever been in this broadcast.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// People who are there or inside their grace, in a stable order.
+    pub fn users(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.users.keys().copied()
+    }
+
+    /// Begins a new broadcast's count with those who are there, or goes on with what was saved.
+    pub fn start_counting(&mut self, peak: u32, total: u32) {
+        self.peak = peak.max(self.viewers());
+        self.total = total.max(self.viewers());
+    }
+
+    /// How long a viewer's place is kept.
+    #[must_use]
+    pub fn grace() -> Duration {
+        VIEWER_GRACE
+    }
+
+    fn viewers(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
+    fn of_user(&self, user: UserId) -> impl Iterator<Item = (ViewerId, &Held)> {
+        let viewers = self.users.get(&user).map(Vec::as_slice).unwrap_or_default();
+        viewers.iter().filter_map(|viewer| self.places.get(viewer).map(|held| (*viewer, held)))
+    }
+
+    fn away_place(&self, user: UserId, device: &str) -> Option<ViewerId> {
+        self.of_user(user).find(|(_, held)| held.device == device && held.sockets == 0).map(|(viewer, _)| viewer)
+    }
+
+    fn other_devices(&self, user: UserId, device: &str) -> usize {
+        let others = self.of_user(user).filter(|(_, held)| held.device != device && !held.staff);
+        let mut devices: Vec<_> = others.map(|(_, held)| held.device.as_str()).collect();
+        devices.sort_unstable();
+        devices.dedup();
+        devices.len()
+    }
+
+    fn give_up(&mut self, viewer: ViewerId) {
+        let Some(held) = self.places.remove(&viewer) else { return };
+        if let Some(places) = self.users.get_mut(&held.user) {
+            places.retain(|place| *place != viewer);
+            if places.is_empty() {
+                self.users.remove(&held.user);
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What operators see: every metric, declared once, and logs.
+
+pub mod metric;
+pub mod tracing;
+
+pub use metric::provider_call;
