@@ -292,6 +292,17 @@ impl Config {
     }
 }
 
+/// The directories of the search path, in order.
+pub fn search_path() -> Vec<PathBuf> {
+    variable("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// Where this user keeps what can be fetched or built again.
+pub fn cache_dir() -> PathBuf {
+    let base = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| format!("{home}/.cache")));
+    PathBuf::from(base.unwrap_or_else(|| "/tmp".to_owned())).join("backstage")
+}
+
 #[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

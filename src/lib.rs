@@ -8,6 +8,7 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 pub mod live;
+pub mod local;
 pub mod provider;
 pub mod socket;
 pub mod store;

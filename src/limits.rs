@@ -55,3 +55,25 @@ pub const ROOM_EMPTY_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 pub const ROOM_DEPARTURE_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// How far a webhook's times may lie off our clock.
 pub const HOOK_LEEWAY: Duration = Duration::from_secs(60);
+/// How often local start-up looks again whether a child is ready or gone.
+pub const LOCAL_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the local children are looked at; a dead Postgres is back well within the two seconds that writers wait.
+pub const LOCAL_WATCH_EVERY: Duration = Duration::from_millis(100);
+/// The pause before a local child that died is started again; it doubles with each death up to the longest.
+pub const LOCAL_RESTART_PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// The longest pause before a local child is started again.
+pub const LOCAL_RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// A local child that lived this long begins again with the first pause.
+pub const LOCAL_SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// How long the local Postgres may take until it answers: recovery after a crash replays up to `max_wal_size`.
+pub const LOCAL_POSTGRES_READY_WAIT: Duration = Duration::from_secs(60);
+/// How long an engine waits for a short command that has the local Postgres.
+pub const LOCAL_POSTGRES_LOCK_WAIT: Duration = Duration::from_secs(60);
+/// How long the stand-ins and a local LiveKit server may take until they answer; both need less than a second.
+pub const LOCAL_START_WAIT: Duration = Duration::from_secs(20);
+/// How long one question to a local HTTP server may take.
+pub const LOCAL_PROBE_WAIT: Duration = Duration::from_millis(500);
+/// What a local HTTP server may answer to such a question; the honest answers have some hundred bytes.
+pub const LOCAL_PROBE_BYTES_MAX: u64 = 16 * 1024;
+/// A child's log beyond this size becomes the one old log at the next start.
+pub const LOCAL_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;

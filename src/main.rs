@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use backstage::{command, config::Config};
+use backstage::{command, config::Config, local::keep::Keep};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -34,6 +34,9 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Becomes another program that ends with the engine; the engine starts its children with it.
+    #[command(hide = true)]
+    Keep(Keep),
 }
 
 #[derive(Subcommand)]
@@ -44,6 +47,10 @@ enum ConfigCommand {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Keep(keep) = arguments.command {
+        eprintln!("backstage: a local program could not be started: {}", keep.run());
+        return ExitCode::FAILURE;
+    }
     let config = match Config::load(arguments.config.as_deref()) {
         Ok(config) => config,
         Err(wrong) => {
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
             println!("The configuration is good.");
             Ok(())
         }
+        Command::Keep(_) => unreachable!("handled before the configuration is read"),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
