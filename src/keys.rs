@@ -24,6 +24,8 @@ pub enum Purpose {
     LiveTicket,
     /// Payloads of jobs that carry a secret, such as a sign-in code.
     JobPayload,
+    /// Answers kept for requests that are sent again.
+    KeptReply,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Resume => b"resume",
             Self::LiveTicket => b"live-ticket",
             Self::JobPayload => b"job-payload",
+            Self::KeptReply => b"kept-reply",
         }
     }
 }

@@ -77,3 +77,48 @@ pub const LOCAL_PROBE_WAIT: Duration = Duration::from_millis(500);
 pub const LOCAL_PROBE_BYTES_MAX: u64 = 16 * 1024;
 /// A child's log beyond this size becomes the one old log at the next start.
 pub const LOCAL_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// A session nobody uses ends after this long.
+pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A session ends after this long however much it is used, so that a stolen cookie is not good for ever.
+pub const SESSION_WHOLE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How often the database hears that a session is in use; every request would be a write.
+pub const SESSION_SEEN_EVERY: Duration = Duration::from_secs(3600);
+/// How long an answer to "who is this" is remembered in this node; revocation here is immediate, elsewhere within this.
+pub const CREDENTIAL_KNOWN: Duration = Duration::from_secs(3);
+/// Answers remembered at once: every viewer of a full node and as many again; beyond it old ones are dropped.
+pub const CREDENTIALS_KNOWN_MAX: usize = 20_000;
+/// Credentials that may wait for one look-up; beyond it the asker is told to come back.
+pub const CREDENTIALS_WAITING_MAX: usize = 20_000;
+/// Credentials in one query; a statement with 2,000 hashes is 64 KB and takes milliseconds.
+pub const CREDENTIALS_BATCH_MAX: usize = 2_000;
+/// Look-ups of credentials that start at once before they are spaced, so that quiet times feel no wait.
+pub const CREDENTIAL_QUERIES_BURST: u32 = 8;
+/// Space between look-ups under load: a herd of 5,000 in 5 seconds is some forty queries.
+pub const CREDENTIAL_QUERIES_EVERY: Duration = Duration::from_millis(150);
+/// A credential longer than this is none of ours.
+pub const CREDENTIAL_BYTES_MAX: usize = 128;
+/// An `Idempotency-Key` longer than this is refused; a UUID is 36.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// How long the answer to a request with an `Idempotency-Key` is kept for being asked again.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Jobs of one queue that run at once on a node; mail servers dislike more from one place.
+pub const JOBS_AT_ONCE: usize = 4;
+/// How long a claimed job belongs to its runner, by the database's clock; a job of a killed node is free after it.
+pub const JOB_LOCK: Duration = Duration::from_secs(30);
+/// How long one try may take; shorter than the lock, so that no second runner starts beside it.
+pub const JOB_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long an idle runner waits before it looks for jobs it was not told of.
+pub const JOB_IDLE_LOOK: Duration = Duration::from_secs(5);
+/// What a job waits after each failed try; after the last it is set aside.
+pub const JOB_BACKOFF: [Duration; 8] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+    Duration::from_secs(900),
+    Duration::from_secs(3600),
+    Duration::from_secs(4 * 3600),
+];
+/// What is kept of a job's error text.
+pub const JOB_ERROR_CHARS_MAX: usize = 500;

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod migrate;
 pub mod pool;
+pub mod replay;
 #[expect(missing_docs, reason = "printed by the migration tool from the database")]
 #[rustfmt::skip]
 pub mod schema;

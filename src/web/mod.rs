@@ -1,4 +1,9 @@
 //! HTTP in and out: problems, who is asking, and what every request has in common.
 
+pub mod auth;
+pub mod client_address;
+pub mod csrf;
+pub mod idempotency;
+pub mod json;
 pub mod problem;
 pub mod view;

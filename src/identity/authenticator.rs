@@ -1,0 +1,333 @@
+//! Answers "whose credential is this?" for requests and sockets, many at a time: a herd that comes back costs some dozens of
+//! queries, not one each.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    core::scope::{Scope, Scopes},
+    store::credentials::{self, Found},
+};
+use crate::{
+    clock::{SharedClock, Timestamp},
+    ids::{LoginId, TokenId, UserId},
+    keys::{KeyRing, Purpose},
+    limits::{
+        CREDENTIAL_BYTES_MAX, CREDENTIAL_KNOWN, CREDENTIAL_QUERIES_BURST, CREDENTIAL_QUERIES_EVERY,
+        CREDENTIALS_BATCH_MAX, CREDENTIALS_KNOWN_MAX, CREDENTIALS_WAITING_MAX,
+    },
+    store::{Store, StoreError},
+};
+
+/// What every session token begins with.
+pub const SESSION_PREFIX: &str = "bps_";
+/// What every API token begins with.
+pub const API_TOKEN_PREFIX: &str = "bpt_";
+
+/// What somebody showed to say who they are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// The value of the session cookie.
+    Cookie(String),
+    /// What stood behind `Authorization: Bearer`: a session token or an API token.
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cookie(_) => "Cookie(secret)",
+            Self::Bearer(_) => "Bearer(secret)",
+        })
+    }
+}
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The person.
+    pub user: UserId,
+    /// Their address.
+    pub email: Arc<str>,
+    /// The signed-in browser; `None` for an API token.
+    pub login: Option<LoginId>,
+    /// The API token; `None` for a session.
+    pub token: Option<TokenId>,
+    /// What the API token may be used for; `None` for a session, which may do whatever the person may.
+    pub scopes: Option<Scopes>,
+    /// Whether they run the platform.
+    pub platform_admin: bool,
+    /// When the credential ends by itself, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Signed {
+    /// Whether the credential may be used for this.
+    #[must_use]
+    pub fn covers(&self, scope: Scope) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.cover(scope))
+    }
+}
+
+type Hash = [u8; 32];
+type Answer = Result<Option<Signed>, StoreError>;
+
+/// The hash under which the database keeps a token.
+#[must_use]
+pub fn token_hash(ring: &KeyRing, token: &str) -> [u8; 32] {
+    ring.sign(Purpose::Token, &[token.as_bytes()])
+}
+
+/// Looks credentials up. Cheap to clone; one for the whole node.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Desk>);
+
+struct Desk {
+    store: Store,
+    ring: KeyRing,
+    clock: SharedClock,
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    known: HashMap<Hash, Known>,
+    waiting: HashMap<Hash, Vec<oneshot::Sender<Answer>>>,
+    order: VecDeque<Hash>,
+    at_work: bool,
+    /// Credentials ended while a query was in flight, whose answer may be older than that.
+    ended: Vec<Ended>,
+    pace: Pace,
+    queries: u64,
+}
+
+struct Known {
+    signed: Signed,
+    until: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Login(LoginId),
+    Token(TokenId),
+    User(UserId),
+}
+
+impl Ended {
+    fn ends(self, signed: &Signed) -> bool {
+        match self {
+            Self::Login(login) => signed.login == Some(login),
+            Self::Token(token) => signed.token == Some(token),
+            Self::User(user) => signed.user == user,
+        }
+    }
+}
+
+/// A bucket of queries that may start at once, refilled one by one.
+#[derive(Default)]
+struct Pace {
+    spent: u32,
+    refilled_at: Duration,
+}
+
+impl Pace {
+    /// Takes a query from the bucket, or says how long until there is one.
+    fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        while self.spent > 0 && self.refilled_at + CREDENTIAL_QUERIES_EVERY <= now {
+            self.spent -= 1;
+            self.refilled_at += CREDENTIAL_QUERIES_EVERY;
+        }
+        if self.spent == 0 {
+            self.refilled_at = now;
+        }
+        if self.spent >= CREDENTIAL_QUERIES_BURST {
+            return Err(self.refilled_at + CREDENTIAL_QUERIES_EVERY - now);
+        }
+        self.spent += 1;
+        Ok(())
+    }
+}
+
+impl Authenticator {
+    /// A desk that asks `store`; its batches run on `runtime`.
+    #[must_use]
+    pub fn new(store: Store, ring: KeyRing, clock: SharedClock, runtime: Handle) -> Self {
+        Self(Arc::new(Desk { store, ring, clock, runtime, state: Mutex::default() }))
+    }
+
+    /// Whose credential this is; `None` when it is nobody's, or not any more.
+    ///
+    /// # Errors
+    /// When the database cannot say.
+    pub async fn authenticate(&self, credential: &Credential) -> Result<Option<Signed>, StoreError> {
+        let (text, api_token_too) = match credential {
+            Credential::Cookie(text) => (text, false),
+            Credential::Bearer(text) => (text, true),
+        };
+        let ours = text.starts_with(SESSION_PREFIX) || (api_token_too && text.starts_with(API_TOKEN_PREFIX));
+        if !ours || text.len() > CREDENTIAL_BYTES_MAX {
+            return Ok(None);
+        }
+        let hash = token_hash(&self.0.ring, text);
+        let answer = {
+            let mut state = self.0.state();
+            if let Some(signed) = state.known(&hash, self.0.clock.monotonic(), self.0.clock.now()) {
+                return Ok(Some(signed));
+            }
+            let answer = state.wait_for(hash)?;
+            if !std::mem::replace(&mut state.at_work, true) {
+                self.0.runtime.spawn(work(self.0.clone()));
+            }
+            answer
+        };
+        answer.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    /// A session is over from now on, also for those whose look-up is in flight.
+    pub fn forget_login(&self, login: LoginId) {
+        self.0.state().end(Ended::Login(login));
+    }
+
+    /// An API token is over from now on.
+    pub fn forget_token(&self, token: TokenId) {
+        self.0.state().end(Ended::Token(token));
+    }
+
+    /// What is remembered about a person is old: their address or their rank changed, or all their sessions ended.
+    pub fn forget_user(&self, user: UserId) {
+        self.0.state().end(Ended::User(user));
+    }
+
+    /// Queries made since the start.
+    #[must_use]
+    pub fn queries(&self) -> u64 {
+        self.0.state().queries
+    }
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn known(&self, hash: &Hash, now: Duration, wall: Timestamp) -> Option<Signed> {
+        let known = self.known.get(hash).filter(|known| known.until > now)?;
+        known.signed.expires_at.is_none_or(|end| end > wall).then(|| known.signed.clone())
+    }
+
+    fn wait_for(&mut self, hash: Hash) -> Result<oneshot::Receiver<Answer>, StoreError> {
+        if self.order.len() >= CREDENTIALS_WAITING_MAX {
+            return Err(StoreError::Unavailable("too many credentials wait to be looked up".into()));
+        }
+        let (sender, answer) = oneshot::channel();
+        let waiting = self.waiting.entry(hash).or_default();
+        if waiting.is_empty() {
+            self.order.push_back(hash);
+        }
+        waiting.push(sender);
+        Ok(answer)
+    }
+
+    fn end(&mut self, ended: Ended) {
+        self.known.retain(|_, known| !ended.ends(&known.signed));
+        if self.at_work {
+            self.ended.push(ended);
+        }
+    }
+
+    fn remember(&mut self, hash: Hash, signed: Signed, now: Duration) {
+        if self.known.len() >= CREDENTIALS_KNOWN_MAX {
+            self.known.retain(|_, known| known.until > now);
+        }
+        if self.known.len() < CREDENTIALS_KNOWN_MAX {
+            self.known.insert(hash, Known { signed, until: now + CREDENTIAL_KNOWN });
+        }
+    }
+
+    /// Gives everybody who waits for one of `batch` its answer.
+    fn answer(&mut self, batch: Vec<Hash>, mut found: HashMap<Hash, Signed>, now: Duration) {
+        found.retain(|_, signed| !self.ended.iter().any(|ended| ended.ends(signed)));
+        for hash in batch {
+            let signed = found.remove(&hash);
+            if let Some(signed) = &signed {
+                self.remember(hash, signed.clone(), now);
+            }
+            for waiting in self.waiting.remove(&hash).unwrap_or_default() {
+                drop(waiting.send(Ok(signed.clone()))); // whoever asked may have gone away
+            }
+        }
+        self.ended.clear();
+    }
+
+    fn fail(&mut self, batch: &[Hash]) {
+        for hash in batch {
+            for waiting in self.waiting.remove(hash).unwrap_or_default() {
+                drop(waiting.send(Err(lost()))); // whoever asked may have gone away
+            }
+        }
+    }
+}
+
+fn lost() -> StoreError {
+    StoreError::Unavailable("credentials cannot be looked up just now".into())
+}
+
+/// Looks up what waits, batch after batch, until nothing waits.
+async fn work(desk: Arc<Desk>) {
+    loop {
+        let pace = desk.state().pace.take(desk.clock.monotonic());
+        if let Err(wait) = pace {
+            tokio::time::sleep(wait).await;
+            continue;
+        }
+        let batch: Vec<Hash> = {
+            let mut state = desk.state();
+            let size = state.order.len().min(CREDENTIALS_BATCH_MAX);
+            state.queries += 1;
+            state.order.drain(..size).collect()
+        };
+        let now = desk.clock.now();
+        let found = credentials::find(&desk.store, batch.clone(), now).await;
+        let mut state = desk.state();
+        match found {
+            Ok(found) => {
+                let found = found.into_iter().map(|Found { hash, signed }| (hash, signed)).collect();
+                state.answer(batch, found, desk.clock.monotonic());
+            }
+            Err(fault) => {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "credentials could not be looked up");
+                state.fail(&batch);
+            }
+        }
+        if state.order.is_empty() {
+            state.at_work = false;
+            state.ended.clear();
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_start_at_once_until_the_burst_is_spent_and_then_keep_their_distance() {
+        let mut pace = Pace::default();
+        let now = Duration::from_secs(10);
+        for _ in 0..CREDENTIAL_QUERIES_BURST {
+            assert_eq!(pace.take(now), Ok(()));
+        }
+        assert_eq!(pace.take(now), Err(CREDENTIAL_QUERIES_EVERY));
+        assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Ok(()));
+        assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Err(CREDENTIAL_QUERIES_EVERY));
+    }
+}

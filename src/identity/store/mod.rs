@@ -1,0 +1,5 @@
+//! The only SQL of identity, one module a thing.
+
+pub mod audit;
+pub mod credentials;
+pub mod teams;

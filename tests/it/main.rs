@@ -1,0 +1,5 @@
+//! Tests of stores, routes and machinery against a real Postgres, each with a database of its own.
+
+mod support;
+
+mod smoke;
