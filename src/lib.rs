@@ -14,5 +14,6 @@ pub mod local;
 pub mod provider;
 pub mod socket;
 pub mod store;
+pub mod supervision;
 pub mod telemetry;
 pub mod web;

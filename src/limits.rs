@@ -122,3 +122,16 @@ pub const JOB_BACKOFF: [Duration; 8] = [
 ];
 /// What is kept of a job's error text.
 pub const JOB_ERROR_CHARS_MAX: usize = 500;
+
+// Supervision.
+
+/// What is kept of a message that made an actor panic too often; the largest of ours has some hundred bytes.
+pub const POISON_BYTES_MAX: usize = 4 * 1024;
+/// Messages of one actor that are set aside at a time; more than a few are one bug in many forms.
+pub const POISON_KEPT_MAX: usize = 8;
+/// How long a message that was set aside is refused before it may run again; what made it panic may have passed.
+pub const POISON_REST: Duration = Duration::from_secs(60);
+/// How long somebody waits for an actor's answer: a load from a busy store, and a restart beside it.
+pub const ASK_WAIT: Duration = Duration::from_secs(5);
+/// Actors of one thread that may wait to be started where they share it with everything else (simulation and tests).
+pub const ACTORS_STARTING_MAX: usize = 64 * 1024;

@@ -60,6 +60,7 @@ series! {
     SOCKET_SLOW = Counter "backstage_socket_slow_total" [] "Readers given up because they were too slow.";
     FANOUT_SECONDS = Histogram "backstage_fanout_seconds" [] "From a publication to its last write on a shard.";
     ACTOR_RESTARTS = Counter "backstage_actor_restarts_total" ["actor", "cause"] "Actors and shards that were started again.";
+    ACTOR_DEGRADED = Counter "backstage_actor_degraded_total" ["actor"] "Times an actor failed too often: a message was set aside, or it rests.";
     MAILBOX_REFUSED = Counter "backstage_actor_mailbox_refused_total" ["actor"] "Messages a full mailbox refused.";
     WEBHOOKS = Counter "backstage_webhooks_total" ["provider", "outcome"] "Webhooks, by what became of them.";
     WEBHOOK_LAG = Histogram "backstage_webhook_lag_seconds" ["provider"] "From storing a webhook to having applied it.";
