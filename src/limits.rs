@@ -135,3 +135,21 @@ pub const POISON_REST: Duration = Duration::from_secs(60);
 pub const ASK_WAIT: Duration = Duration::from_secs(5);
 /// Actors of one thread that may wait to be started where they share it with everything else (simulation and tests).
 pub const ACTORS_STARTING_MAX: usize = 64 * 1024;
+/// How often the media server is asked who is on air while a room is wanted (the reconciler's round).
+pub const MEDIA_ASK_EVERY: Duration = Duration::from_secs(5);
+/// How soon it is asked again when it did not answer, or when somebody was just put out.
+pub const MEDIA_ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a room is watched closely after somebody was put out of it.
+pub const MEDIA_WATCH_CLOSELY: Duration = Duration::from_secs(60);
+/// What may wait behind a durable step of one experience; a creator has one hand.
+pub const ORDERS_WAITING_MAX: usize = 64;
+/// How soon a step of the world is saved again when the store was away.
+pub const STORE_RETRY: Duration = Duration::from_millis(500);
+/// How often the audience is told at most (contract: once a second).
+pub const AUDIENCE_EVERY: Duration = Duration::from_secs(1);
+/// How often reactions are told at most; the first after a pause goes out at once.
+pub const REACTIONS_EVERY: Duration = Duration::from_millis(250);
+/// How soon an experience is activated again when the store was away.
+pub const ACTIVATION_RETRY: Duration = Duration::from_millis(500);
+/// How soon somebody who was put out is put out again: one who was just joining was not there the first time.
+pub const MEDIA_REMOVE_AGAIN: Duration = Duration::from_millis(300);

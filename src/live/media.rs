@@ -10,7 +10,7 @@ use crate::ids::{BroadcastId, UserId};
 pub struct Participant {
     /// `user:device`.
     pub identity: String,
-    /// Whether at least one track is published and not muted.
+    /// Whether at least one track is published; a muted camera is still there.
     pub publishing: bool,
     /// Whether it is an encoder rather than a browser.
     pub encoder: bool,

@@ -94,11 +94,10 @@ impl Audience {
         }
     }
 
-    /// Gives up every place of `user`, whose right has ended: no grace for those who may not be here.
-    pub fn evict(&mut self, user: UserId) {
-        for viewer in self.users.remove(&user).unwrap_or_default() {
-            self.places.remove(&viewer);
-        }
+    /// Gives up every place of `user`, whose right has ended, and returns its devices: no grace for those who may not be here.
+    pub fn evict(&mut self, user: UserId) -> Vec<String> {
+        let viewers = self.users.remove(&user).unwrap_or_default();
+        viewers.iter().filter_map(|viewer| self.places.remove(viewer)).map(|held| held.device).collect()
     }
 
     /// Gives up the places whose grace is over; says whether any was.

@@ -82,7 +82,7 @@ impl MediaServer for LiveKit {
         self.call("list_participants", |api| async move {
             let listed = rooms(&api).list_participants(&room).await?;
             let ours = |info: livekit_protocol::ParticipantInfo| Participant {
-                publishing: info.tracks.iter().any(|track| !track.muted),
+                publishing: !info.tracks.is_empty(),
                 encoder: info.kind == livekit_protocol::participant_info::Kind::Ingress as i32,
                 identity: info.identity,
             };

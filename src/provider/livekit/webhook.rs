@@ -45,8 +45,6 @@ struct Body {
     room: Named,
     #[serde(default)]
     participant: Named,
-    #[serde(default)]
-    track: Track,
 }
 
 #[derive(Default, Deserialize)]
@@ -55,12 +53,6 @@ struct Named {
     name: String,
     identity: String,
     kind: serde_json::Value,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Track {
-    muted: bool,
 }
 
 /// Verifies a webhook's signature over its raw body and gives back what it says.
@@ -91,7 +83,7 @@ pub fn read_hook(key: &MediaKey, now: Timestamp, authorization: &str, body: &[u8
         "room_finished" => HookKind::RoomFinished,
         "participant_joined" => HookKind::Joined,
         "participant_left" | "participant_connection_aborted" => HookKind::Left,
-        "track_published" if !body.track.muted => HookKind::Published { encoder },
+        "track_published" => HookKind::Published { encoder },
         "track_unpublished" => HookKind::Unpublished,
         _ => HookKind::Other,
     };

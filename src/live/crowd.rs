@@ -1,0 +1,154 @@
+//! Everybody in one experience: places, reactions, the publisher's numbers, and what is said of them at most once a second.
+
+use std::collections::BTreeMap;
+
+use super::{
+    board::Loudspeaker,
+    core::{
+        audience::{Audience, Count},
+        health::{Gauge, Stats},
+        reaction::Tally,
+        signal::{Signal, Verdict},
+    },
+    ledger::Saved,
+    order::{AdmitRefusal, Admitted, Guest},
+};
+use crate::{
+    clock::Timestamp,
+    ids::{UserId, ViewerId},
+    limits::{AUDIENCE_EVERY, REACTIONS_EVERY},
+    socket::door::{Kind, Seat},
+};
+
+/// Who is there and what they do.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    audience: Audience,
+    studios: BTreeMap<ViewerId, u32>,
+    tally: Tally,
+    signal: Signal,
+    /// How good the publisher's picture is.
+    pub gauge: Gauge,
+    audience_said_at: Timestamp,
+    audience_news: bool,
+    reactions_said_at: Timestamp,
+    reactions_news: bool,
+}
+
+impl Crowd {
+    /// Begins counting for a broadcast: anew, or on from what was saved.
+    pub fn begin(&mut self, saved: Option<&Saved>) {
+        let (peak, total) = saved.map_or((0, 0), |saved| (saved.peak, saved.total));
+        self.audience.start_counting(peak, total);
+        self.audience_news = true;
+        if saved.is_none() {
+            self.gauge.forget();
+        }
+    }
+
+    /// Seats those again whom the shards still hold.
+    pub fn reseat<'a>(seats: impl Iterator<Item = &'a Seat>) -> Self {
+        let mut crowd = Self::default();
+        for seat in seats {
+            let Seat { user, device, session, kind, staff, .. } = seat;
+            let guest = Guest { viewer: *session, user: *user, device: device.clone(), kind: *kind, staff: *staff };
+            // they were admitted once: no limit puts them out now
+            let _seated = crowd.admit(guest, usize::MAX, 0);
+        }
+        crowd
+    }
+
+    /// Gives a place.
+    ///
+    /// # Errors
+    /// When the person watches on too many other devices.
+    pub fn admit(&mut self, guest: Guest, devices_max: usize, epoch: i64) -> Result<Admitted, AdmitRefusal> {
+        match guest.kind {
+            Kind::Viewer => {
+                let Guest { viewer, user, device, staff, .. } = guest;
+                self.audience
+                    .admit(viewer, user, &device, staff, devices_max)
+                    .map_err(|_| AdmitRefusal::DeviceLimit)?;
+                self.audience_news = true;
+            }
+            Kind::Studio => *self.studios.entry(guest.viewer).or_default() += 1,
+        }
+        Ok(Admitted { epoch })
+    }
+
+    /// A socket is gone.
+    pub fn leave(&mut self, now: Timestamp, viewer: ViewerId) {
+        if let Some(sockets) = self.studios.get_mut(&viewer) {
+            *sockets -= 1;
+            if *sockets == 0 {
+                self.studios.remove(&viewer);
+            }
+        } else {
+            self.audience.leave(now, viewer);
+        }
+    }
+
+    /// Takes somebody's places away; their devices.
+    pub fn evict(&mut self, user: UserId) -> Vec<String> {
+        self.audience_news = true;
+        self.audience.evict(user)
+    }
+
+    /// Counts a reaction; one that is not of ours counts nothing.
+    pub fn react(&mut self, _now: Timestamp, reaction: &str) {
+        self.reactions_news |= self.tally.count(reaction);
+    }
+
+    /// A viewer says whether its picture stands still; off the air nobody's does.
+    pub fn frozen(&mut self, now: Timestamp, user: UserId, frozen: bool, on_air: bool) -> Option<Verdict> {
+        if on_air { self.signal.viewer(now, user, frozen) } else { None }
+    }
+
+    /// A studio says what it sends. Only a studio that is here is believed.
+    pub fn sent(&mut self, now: Timestamp, viewer: ViewerId, publishing: bool, stats: Stats) -> Option<Verdict> {
+        if !self.studios.contains_key(&viewer) {
+            return None;
+        }
+        if publishing {
+            self.gauge.measure(now, stats);
+        }
+        self.signal.studio(now, publishing)
+    }
+
+    /// The numbers now.
+    pub fn count(&self) -> Count {
+        self.audience.count()
+    }
+
+    /// Viewers there have ever been.
+    pub fn total(&self) -> u32 {
+        self.audience.total()
+    }
+
+    /// When `beat` has something to do.
+    pub fn next_beat(&self) -> Option<Timestamp> {
+        let audience = self.audience_news.then(|| self.audience_said_at.plus(AUDIENCE_EVERY));
+        let reactions = self.reactions_news.then(|| self.reactions_said_at.plus(REACTIONS_EVERY));
+        [audience, reactions, self.audience.next_expiry(), self.signal.next_alarm()].into_iter().flatten().min()
+    }
+
+    /// Gives up places, says what is news and due, and listens for silence.
+    pub fn beat(&mut self, now: Timestamp, speaker: &mut Loudspeaker) -> Option<Verdict> {
+        self.audience_news |= self.audience.expire(now);
+        if self.audience_news && now >= self.audience_said_at.plus(AUDIENCE_EVERY) {
+            self.audience_news = false;
+            if speaker.say_audience(self.audience.count()) {
+                self.audience_said_at = now;
+            }
+        }
+        if self.reactions_news && now >= self.reactions_said_at.plus(REACTIONS_EVERY) {
+            self.reactions_news = false;
+            if let Some(totals) = self.tally.take() {
+                let window = u64::try_from(REACTIONS_EVERY.as_millis()).unwrap_or(u64::MAX);
+                speaker.say_reactions(&totals, window);
+                self.reactions_said_at = now;
+            }
+        }
+        self.signal.tick(now)
+    }
+}

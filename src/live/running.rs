@@ -1,0 +1,587 @@
+//! One activation of a live experience: takes what comes in, asks the core, and hands back what has to be done.
+//!
+//! Nothing here waits. A durable step in flight holds back what follows; counts and reactions go on in memory.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{
+    board::Loudspeaker,
+    core::{
+        broadcast::{Broadcast, Effect, Event, Feed, Refusal, Stage, Witness, next_alarm, step},
+        signal::Verdict,
+    },
+    crowd::Crowd,
+    ledger::{Activation, Commit, Creation, Profile, Record, Saved},
+    media::{Hook, HookKind, MediaFault, Participant, STUDIO_DEVICE, identity_of, room_of, user_of},
+    order::{CommandFault, NewBroadcast, Order, StatsView, View},
+    rights::{LiveRights, Right},
+    tally,
+};
+use crate::{
+    clock::Timestamp,
+    ids::{BroadcastId, ExperienceId, UserId},
+    limits::{MEDIA_ASK_AGAIN, MEDIA_ASK_EVERY, MEDIA_WATCH_CLOSELY, ORDERS_WAITING_MAX, STORE_RETRY},
+    socket::hub::{Hub, MediaPlan},
+    store::StoreError,
+    supervision::Reply,
+};
+
+/// Work for the shell.
+#[derive(Debug)]
+pub enum Job {
+    /// Make a step durable.
+    Save(Record),
+    /// Make a broadcast.
+    Create(i64, Broadcast, UserId),
+    /// Open the room if need be, and ask who is in it.
+    Ask(String),
+    /// Close a room.
+    CloseRoom(String),
+    /// Put these identities out of the room.
+    Remove(String, Vec<String>),
+    /// Learn these people's rights, then judge these identities again.
+    Learn(Vec<String>),
+    /// Read the settings again.
+    ReadProfile,
+    /// Begin again from the store: somebody else owns the row, or what happened is unknown.
+    StartAgain,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub enum Done {
+    /// Of `Save`.
+    Saved(Result<Commit, StoreError>),
+    /// Of `Create`.
+    Created(Result<Creation, StoreError>),
+    /// Of `Ask`, with the time at which it was asked.
+    Asked(Timestamp, Result<Vec<Participant>, MediaFault>),
+    /// Of `Learn`.
+    Learned(Vec<String>),
+    /// Of `ReadProfile`.
+    Profile(Option<Profile>),
+}
+
+type Answer = Reply<Result<View, CommandFault>>;
+
+struct Pending {
+    next: Stage,
+    effects: Vec<Effect>,
+    event: Event,
+    answer: Option<Answer>,
+}
+
+struct Making {
+    broadcast: Broadcast,
+    answer: Answer,
+}
+
+/// The state of one activation.
+pub struct Running {
+    experience: ExperienceId,
+    profile: Profile,
+    saved: Option<Saved>,
+    pub(super) crowd: Crowd,
+    pub(super) speaker: Loudspeaker,
+    rights: Arc<dyn LiveRights>,
+    media_url: String,
+    saving: Option<Pending>,
+    making: Option<Making>,
+    waiting: VecDeque<(Event, Option<Answer>)>,
+    rooms_wanted: Vec<Answer>,
+    retry_at: Option<Timestamp>,
+    /// The room is known to be there.
+    room_open: bool,
+    degraded: bool,
+    asking: bool,
+    ask_at: Timestamp,
+    watch_closely_until: Timestamp,
+}
+
+/// What an activation is made of besides the store's word.
+pub struct Surroundings {
+    /// Sockets.
+    pub hub: Arc<dyn Hub>,
+    /// Who may be here.
+    pub rights: Arc<dyn LiveRights>,
+    /// Where browsers reach the media server.
+    pub media_url: String,
+}
+
+impl Running {
+    /// Begins an activation and says everything once.
+    pub fn begin(
+        now: Timestamp,
+        experience: ExperienceId,
+        activation: Activation,
+        mut crowd: Crowd,
+        around: &Surroundings,
+    ) -> (Self, Vec<Job>) {
+        let Activation { epoch, profile, saved } = activation;
+        crowd.begin(saved.as_ref());
+        let at = saved.as_ref().map(|saved| &saved.broadcast);
+        let speaker = Loudspeaker::new(experience, epoch, at, crowd.count(), around.hub.clone());
+        tally::opened(at);
+        let mut this = Self {
+            experience,
+            profile,
+            saved,
+            crowd,
+            speaker,
+            rights: around.rights.clone(),
+            media_url: around.media_url.clone(),
+            saving: None,
+            making: None,
+            waiting: VecDeque::new(),
+            rooms_wanted: vec![],
+            retry_at: None,
+            room_open: false,
+            degraded: false,
+            asking: false,
+            ask_at: now,
+            watch_closely_until: Timestamp(0),
+        };
+        this.speaker.say_everything();
+        let jobs = this.beat(now);
+        (this, jobs)
+    }
+
+    /// What is so.
+    pub fn view(&self, now: Timestamp) -> View {
+        View {
+            experience: self.experience,
+            broadcast: self.saved.as_ref().map(|saved| saved.broadcast.clone()),
+            degraded: self.degraded,
+            audience: self.crowd.count(),
+            total: self.crowd.total(),
+            health: self.crowd.gauge.health(now),
+            stats: self.crowd.gauge.stats(now).map(StatsView::from),
+        }
+    }
+
+    /// The next moment at which `beat` has something to do.
+    pub fn next_beat(&self) -> Option<Timestamp> {
+        let broadcast = self.broadcast().and_then(|at| next_alarm(at, &self.profile.settings));
+        // an overdue alarm in flight is not set again: the answer to the question it asked comes first
+        let broadcast = broadcast.filter(|_| self.saving.is_none() && !self.asking);
+        let ask = (self.wants_room() && !self.asking).then_some(self.ask_at);
+        [broadcast, ask, self.retry_at, self.crowd.next_beat()].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn beat(&mut self, now: Timestamp) -> Vec<Job> {
+        let mut jobs = vec![];
+        if self.retry_at.is_some_and(|at| now >= at) {
+            self.retry_at = None;
+        }
+        let verdict = self.crowd.beat(now, &mut self.speaker);
+        self.take_verdict(verdict);
+        self.waiting.push_back((Event::Tick, None));
+        self.advance(now, &mut jobs);
+        if self.wants_room() && now >= self.ask_at {
+            self.ask(now, &mut jobs);
+        }
+        jobs
+    }
+
+    /// Takes an order. Those that only ask are answered at once.
+    pub fn take(&mut self, now: Timestamp, order: Order) -> Vec<Job> {
+        let mut jobs = vec![];
+        match order {
+            Order::Create(wanted, answer) => self.create(now, wanted, answer, &mut jobs),
+            Order::Command(broadcast, event, answer) => self.command(now, broadcast, event, answer, &mut jobs),
+            Order::Describe(answer) => answer.send(self.view(now)),
+            Order::Room(broadcast, answer) => self.want_room(now, broadcast, answer, &mut jobs),
+            Order::Admit(guest, answer) => {
+                let admitted = self.crowd.admit(guest, self.profile.devices_max, self.speaker.epoch());
+                answer.send(admitted);
+            }
+            Order::Left(viewer) => self.crowd.leave(now, viewer),
+            Order::Subscribe(shard) => self.speaker.answer(shard),
+            Order::React(reaction) => self.crowd.react(now, &reaction),
+            Order::Frozen(user, frozen) => {
+                let verdict = self.crowd.frozen(now, user, frozen, self.is_on_air());
+                self.take_verdict(verdict);
+            }
+            Order::Sent(viewer, publishing, stats) => {
+                let verdict = self.crowd.sent(now, viewer, publishing, stats);
+                self.take_verdict(verdict);
+                let (health, stats) = (self.crowd.gauge.health(now), self.crowd.gauge.stats(now));
+                self.speaker.say_health(&health, stats.map(StatsView::from));
+                tally::health(self.experience, &health, stats);
+            }
+            Order::Hooked(hook) => self.hooked(now, &hook, &mut jobs),
+            Order::RightsEnded(user) => self.evict(now, user, &mut jobs),
+            Order::SettingsChanged => jobs.push(Job::ReadProfile),
+            Order::Panic => panic!("this is a drill"),
+        }
+        self.waiting.push_back((Event::Tick, None));
+        self.advance(now, &mut jobs);
+        jobs
+    }
+
+    /// Takes what came of a job.
+    pub fn done(&mut self, now: Timestamp, done: Done) -> Vec<Job> {
+        let mut jobs = vec![];
+        match done {
+            Done::Saved(outcome) => self.saved(now, outcome, &mut jobs),
+            Done::Created(outcome) => self.created(now, outcome, &mut jobs),
+            Done::Asked(asked_at, answer) => self.asked(now, asked_at, answer, &mut jobs),
+            Done::Learned(identities) => {
+                // who is still unknown after asking is put out: the door fails closed
+                let out = identities.into_iter().filter(|identity| !matches!(self.right(identity), Right::Yes { .. }));
+                self.remove(out.collect(), &mut jobs);
+            }
+            Done::Profile(profile) => {
+                if let Some(profile) = profile {
+                    self.profile = profile;
+                }
+            }
+        }
+        self.advance(now, &mut jobs);
+        jobs
+    }
+
+    /// Everybody who still waits for an answer, when this activation is given up.
+    pub fn give_up(self) -> Crowd {
+        let answers = self.waiting.into_iter().filter_map(|(_, answer)| answer);
+        let answers = answers.chain(self.saving.and_then(|pending| pending.answer));
+        for answer in answers.chain(self.making.map(|making| making.answer)).chain(self.rooms_wanted) {
+            answer.send(Err(CommandFault::Restarting));
+        }
+        self.crowd
+    }
+
+    fn broadcast(&self) -> Option<&Broadcast> {
+        self.saved.as_ref().map(|saved| &saved.broadcast)
+    }
+
+    fn open(&self) -> Option<&Broadcast> {
+        self.broadcast().filter(|at| !at.stage.is_over())
+    }
+
+    fn wants_room(&self) -> bool {
+        self.broadcast().is_some_and(|at| at.stage.wants_room())
+    }
+
+    fn is_on_air(&self) -> bool {
+        self.broadcast().is_some_and(|at| at.stage.is_on_air())
+    }
+
+    fn create(&mut self, now: Timestamp, wanted: NewBroadcast, answer: Answer, jobs: &mut Vec<Job>) {
+        let NewBroadcast { id, by, title, scheduled_at, record } = wanted;
+        let open = self.open().map(|at| at.id).or(self.making.as_ref().map(|making| making.broadcast.id));
+        if let Some(open) = open {
+            answer.send(Err(CommandFault::AlreadyOpen(open)));
+            return;
+        }
+        let (experience, stage) = (self.experience, Stage::Scheduled);
+        let broadcast = Broadcast { id, experience, title, record, scheduled_at, created_at: now, stage };
+        jobs.push(Job::Create(self.speaker.epoch(), broadcast.clone(), by));
+        self.making = Some(Making { broadcast, answer });
+    }
+
+    fn created(&mut self, now: Timestamp, outcome: Result<Creation, StoreError>, jobs: &mut Vec<Job>) {
+        let Some(Making { broadcast, answer }) = self.making.take() else { return };
+        let told = match outcome {
+            Ok(Creation::Done) => {
+                self.crowd.begin(None);
+                self.room_open = false;
+                self.saved = Some(Saved { broadcast, version: 0, peak: 0, total: 0 });
+                tally::opened(self.broadcast());
+                self.announce();
+                self.waiting.push_back((Event::Tick, None));
+                Ok(self.view(now))
+            }
+            Ok(Creation::AlreadyOpen(open)) => Err(CommandFault::AlreadyOpen(open)),
+            Ok(Creation::Fenced) => {
+                jobs.push(Job::StartAgain);
+                Err(CommandFault::Restarting)
+            }
+            Err(fault) => {
+                if matches!(fault, StoreError::OutcomeUnknown(_)) {
+                    jobs.push(Job::StartAgain);
+                }
+                Err(CommandFault::Store(fault))
+            }
+        };
+        answer.send(told);
+    }
+
+    fn command(&mut self, now: Timestamp, id: BroadcastId, event: Event, answer: Answer, jobs: &mut Vec<Job>) {
+        if self.broadcast().is_none_or(|at| at.id != id) {
+            answer.send(Err(CommandFault::NoSuchBroadcast));
+        } else if self.waiting.len() >= ORDERS_WAITING_MAX {
+            answer.send(Err(CommandFault::Restarting));
+        } else {
+            self.waiting.push_back((Event::Tick, None));
+            self.waiting.push_back((event, Some(answer)));
+            self.advance(now, jobs);
+        }
+    }
+
+    /// Works through what waits, until a step has to be saved first.
+    fn advance(&mut self, now: Timestamp, jobs: &mut Vec<Job>) {
+        while self.saving.is_none() && self.retry_at.is_none_or(|at| now >= at) {
+            let Some((event, answer)) = self.waiting.pop_front() else { return };
+            let Some(at) = self.broadcast() else { continue };
+            match step(now, at, &self.profile.settings, event) {
+                Err(refusal) => {
+                    let state = at.stage.name();
+                    if let Some(to) = answer {
+                        to.send(Err(CommandFault::Refused { refusal, state }));
+                    }
+                }
+                Ok(decided) => match decided.next {
+                    None => {
+                        self.perform(now, &decided.effects, jobs);
+                        if let Some(to) = answer {
+                            to.send(Ok(self.view(now)));
+                        }
+                    }
+                    Some(next) => {
+                        jobs.push(Job::Save(self.record(now, next.clone(), event)));
+                        self.saving = Some(Pending { next, effects: decided.effects, event, answer });
+                    }
+                },
+            }
+        }
+    }
+
+    fn record(&self, now: Timestamp, next: Stage, event: Event) -> Record {
+        let saved = self.saved.as_ref().expect("a step is decided on a broadcast that is there");
+        let broadcast = Broadcast { stage: next, ..saved.broadcast.clone() };
+        Record {
+            broadcast,
+            epoch: self.speaker.epoch(),
+            version: saved.version,
+            event,
+            at: now,
+            peak: self.crowd.count().peak,
+            total: self.crowd.total(),
+        }
+    }
+
+    fn saved(&mut self, now: Timestamp, outcome: Result<Commit, StoreError>, jobs: &mut Vec<Job>) {
+        let Some(pending) = self.saving.take() else { return };
+        match outcome {
+            Ok(Commit::Done) => self.stepped(now, pending, jobs),
+            Ok(Commit::Fenced | Commit::Unknown) | Err(StoreError::OutcomeUnknown(_)) => {
+                self.saving = Some(pending); // answered when this activation is given up
+                jobs.push(Job::StartAgain);
+            }
+            Err(fault) => match pending.answer {
+                Some(answer) => answer.send(Err(CommandFault::Store(fault))),
+                // what the world did cannot be answered with "try again": it waits until the store is back
+                None => {
+                    self.waiting.push_front((pending.event, None));
+                    self.retry_at = Some(now.plus(STORE_RETRY));
+                }
+            },
+        }
+    }
+
+    fn stepped(&mut self, now: Timestamp, pending: Pending, jobs: &mut Vec<Job>) {
+        let count = self.crowd.count();
+        let Some(saved) = self.saved.as_mut() else { return };
+        let before = std::mem::replace(&mut saved.broadcast.stage, pending.next);
+        saved.version += 1;
+        tally::stepped(&before, &saved.broadcast, count, now);
+        if !saved.broadcast.stage.wants_room() {
+            self.room_open = false;
+            self.degraded = false;
+        }
+        self.announce();
+        self.perform(now, &pending.effects, jobs);
+        if let Some(to) = pending.answer {
+            to.send(Ok(self.view(now)));
+        }
+    }
+
+    fn perform(&mut self, now: Timestamp, effects: &[Effect], jobs: &mut Vec<Job>) {
+        for effect in effects {
+            match effect {
+                Effect::OpenRoom | Effect::Ask => self.ask(now, jobs),
+                Effect::CloseRoom => {
+                    self.room_open = false;
+                    if let Some(at) = self.broadcast() {
+                        jobs.push(Job::CloseRoom(room_of(at.id)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells everybody where things stand.
+    fn announce(&mut self) {
+        let at = self.saved.as_ref().map(|saved| &saved.broadcast);
+        self.speaker.say_state(at, self.degraded);
+        let on_air = at.filter(|at| at.stage.is_on_air() && self.room_open);
+        let plan = on_air.map(|at| MediaPlan { url: self.media_url.clone(), room: room_of(at.id) });
+        self.speaker.say_playback(plan);
+    }
+
+    fn take_verdict(&mut self, verdict: Option<Verdict>) {
+        match verdict {
+            Some(Verdict::Up(feed, witness)) if self.lacks(feed) => {
+                self.waiting.push_back((Event::MediaUp { feed, witness }, None));
+            }
+            Some(Verdict::Down(witness)) => self.waiting.push_back((Event::MediaDown { witness }, None)),
+            Some(Verdict::Up(..)) | None => {}
+        }
+    }
+
+    /// Whether word of media would be news; the studio speaks every second.
+    fn lacks(&self, feed: Feed) -> bool {
+        self.broadcast().is_some_and(|at| at.stage.feed() != feed)
+    }
+
+    fn ask(&mut self, now: Timestamp, jobs: &mut Vec<Job>) {
+        let Some(at) = self.broadcast().filter(|at| at.stage.wants_room() && !self.asking) else { return };
+        jobs.push(Job::Ask(room_of(at.id)));
+        self.asking = true;
+        self.ask_at = now.plus(MEDIA_ASK_EVERY);
+    }
+
+    fn want_room(&mut self, now: Timestamp, id: BroadcastId, answer: Answer, jobs: &mut Vec<Job>) {
+        let wanted = self.broadcast().filter(|at| at.id == id);
+        match wanted {
+            None => answer.send(Err(CommandFault::NoSuchBroadcast)),
+            Some(at) if !at.stage.wants_room() => {
+                let (refusal, state) = (Refusal::IllegalTransition, at.stage.name());
+                answer.send(Err(CommandFault::Refused { refusal, state }));
+            }
+            Some(_) if self.room_open => answer.send(Ok(self.view(now))),
+            Some(_) => {
+                self.rooms_wanted.push(answer);
+                self.ask(now, jobs);
+            }
+        }
+    }
+
+    fn asked(
+        &mut self,
+        now: Timestamp,
+        asked_at: Timestamp,
+        answer: Result<Vec<Participant>, MediaFault>,
+        jobs: &mut Vec<Job>,
+    ) {
+        self.asking = false;
+        if !self.wants_room() {
+            return;
+        }
+        let came_back = self.degraded && answer.is_ok();
+        self.degraded = answer.is_err();
+        self.room_open = answer.is_ok();
+        match answer {
+            Ok(people) => {
+                let browsers = people.iter().filter(|person| !person.encoder);
+                self.police(browsers.map(|person| person.identity.as_str()), jobs);
+                let on_air = people.iter().find(|person| person.publishing);
+                let event = on_air.map_or(Event::NobodyOnAir { asked_at }, |person| Event::OnAir {
+                    asked_at,
+                    feed: if person.encoder { Feed::Encoder } else { Feed::Browser },
+                });
+                self.waiting.push_back((event, None));
+                let closely = now < self.watch_closely_until || self.is_reconnecting();
+                self.ask_at = now.plus(if closely { MEDIA_ASK_AGAIN } else { MEDIA_ASK_EVERY });
+            }
+            Err(_) => {
+                self.waiting.push_back((Event::NoAnswer, None));
+                self.ask_at = now.plus(MEDIA_ASK_AGAIN);
+            }
+        }
+        self.announce();
+        if came_back && self.is_on_air() {
+            // the room is new: everybody needs a fresh way in
+            self.speaker.say_playback_again();
+        }
+        let told = |view: View| if self.room_open { Ok(view) } else { Err(CommandFault::MediaAway) };
+        for answer in std::mem::take(&mut self.rooms_wanted) {
+            answer.send(told(self.view(now)));
+        }
+    }
+
+    fn is_reconnecting(&self) -> bool {
+        self.broadcast().is_some_and(|at| matches!(at.stage, Stage::Reconnecting { .. }))
+    }
+
+    /// Puts out everybody in the room who has no right to be there now; those nobody knows are asked about first.
+    fn police<'a>(&self, identities: impl Iterator<Item = &'a str>, jobs: &mut Vec<Job>) -> bool {
+        let (mut out, mut unknown) = (vec![], vec![]);
+        for identity in identities {
+            match self.right(identity) {
+                Right::Yes { .. } => {}
+                Right::No(_) => out.push(identity.to_owned()),
+                Right::Unknown => unknown.push(identity.to_owned()),
+            }
+        }
+        let anybody = !out.is_empty();
+        self.remove(out, jobs);
+        if !unknown.is_empty() {
+            jobs.push(Job::Learn(unknown));
+        }
+        anybody
+    }
+
+    fn remove(&self, identities: Vec<String>, jobs: &mut Vec<Job>) {
+        if let Some(at) = self.broadcast().filter(|at| at.stage.wants_room() && !identities.is_empty()) {
+            jobs.push(Job::Remove(room_of(at.id), identities));
+        }
+    }
+
+    fn right(&self, identity: &str) -> Right {
+        let Some(user) = user_of(identity) else { return Right::No("no_grant".into()) };
+        if identity.rsplit_once(':').is_some_and(|(_, device)| device == STUDIO_DEVICE) {
+            self.rights.may_run(user, self.experience)
+        } else if self.is_on_air() {
+            self.rights.may_watch(user, self.experience)
+        } else {
+            Right::No("not_yet".into()) // nobody watches what is still backstage
+        }
+    }
+
+    fn hooked(&mut self, now: Timestamp, hook: &Hook, jobs: &mut Vec<Job>) {
+        let Some(_ours) = self.broadcast().filter(|at| room_of(at.id) == hook.room) else { return };
+        match hook.kind {
+            HookKind::Joined => {
+                if self.police(std::iter::once(hook.identity.as_str()), jobs) {
+                    self.watch_closely(now);
+                }
+            }
+            // fresh media is news at once; that media went away is asked about, for a second track may go on
+            HookKind::Published { encoder } => {
+                let feed = if encoder { Feed::Encoder } else { Feed::Browser };
+                let witness = Witness::Server;
+                self.waiting.push_back((Event::MediaUp { feed, witness }, None));
+            }
+            HookKind::Unpublished | HookKind::Left | HookKind::RoomFinished => self.ask_soon(now, jobs),
+            HookKind::RoomStarted | HookKind::Other => {}
+        }
+    }
+
+    fn ask_soon(&mut self, now: Timestamp, jobs: &mut Vec<Job>) {
+        if self.asking {
+            self.ask_at = now;
+        } else {
+            self.ask(now, jobs);
+        }
+    }
+
+    fn watch_closely(&mut self, now: Timestamp) {
+        self.watch_closely_until = now.plus(MEDIA_WATCH_CLOSELY);
+        self.ask_at = self.ask_at.min(now.plus(MEDIA_ASK_AGAIN));
+    }
+
+    fn evict(&mut self, now: Timestamp, user: UserId, jobs: &mut Vec<Job>) {
+        let devices = self.crowd.evict(user);
+        let Some(at) = self.broadcast().filter(|at| at.stage.wants_room()) else { return };
+        let out: Vec<String> = devices.iter().map(|device| identity_of(user, device)).collect();
+        if !out.is_empty() {
+            jobs.push(Job::Remove(room_of(at.id), out));
+        }
+        // devices that hold a token but no socket are found by asking
+        self.watch_closely(now);
+        self.ask_soon(now, jobs);
+    }
+}

@@ -1,0 +1,58 @@
+//! The live core's metrics: what changed, told to the recorder.
+
+use metrics::{counter, gauge};
+
+use super::core::{
+    audience::Count,
+    broadcast::{Broadcast, Stage},
+    health::{Health, Stats},
+    invariant::breaches,
+};
+use crate::{
+    clock::Timestamp,
+    ids::ExperienceId,
+    telemetry::metric::{
+        BITRATE, BROADCASTS, FPS, HEALTH_SCORE, INVARIANT_BREACHES, PACKET_LOSS, PUBLISHER_RECONNECTS, TRANSITIONS,
+    },
+};
+
+/// An activation found, or made, a broadcast.
+pub fn opened(at: Option<&Broadcast>) {
+    if let Some(at) = at.filter(|at| !at.stage.is_over()) {
+        gauge!(BROADCASTS, "state" => at.stage.name()).increment(1);
+    }
+}
+
+/// A step was saved.
+pub fn stepped(before: &Stage, after: &Broadcast, count: Count, now: Timestamp) {
+    let (from, to) = (before.name(), after.stage.name());
+    if from != to {
+        counter!(TRANSITIONS, "from" => from, "to" => to).increment(1);
+        gauge!(BROADCASTS, "state" => from).decrement(1);
+        if !after.stage.is_over() {
+            gauge!(BROADCASTS, "state" => to).increment(1);
+        }
+    }
+    if let Stage::Reconnecting { .. } = before {
+        let outcome = if after.stage.is_over() { "ended" } else { "back" };
+        counter!(PUBLISHER_RECONNECTS, "outcome" => outcome).increment(u64::from(from != to));
+    }
+    for id in breaches(before, after, count) {
+        debug_assert!(false, "invariant {id} broken at {now}: {before:?} -> {after:?}");
+        tracing::error!(id, %now, broadcast = %after.id, "an invariant is broken");
+        counter!(INVARIANT_BREACHES, "id" => id).increment(1);
+    }
+}
+
+/// The studio said how good its picture is.
+pub fn health(experience: ExperienceId, health: &Health, stats: Option<Stats>) {
+    let experience = experience.to_string();
+    if let Health::Known { score, .. } = health {
+        gauge!(HEALTH_SCORE, "experience" => experience.clone()).set(f64::from(*score));
+    }
+    if let Some(stats) = stats {
+        gauge!(BITRATE, "experience" => experience.clone()).set(stats.bitrate_bps);
+        gauge!(FPS, "experience" => experience.clone()).set(stats.fps);
+        gauge!(PACKET_LOSS, "experience" => experience).set(stats.loss_ratio);
+    }
+}
