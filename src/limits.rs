@@ -59,6 +59,8 @@ pub const HOOK_LEEWAY: Duration = Duration::from_secs(60);
 pub const LOCAL_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often the local children are looked at; a dead Postgres is back well within the two seconds that writers wait.
 pub const LOCAL_WATCH_EVERY: Duration = Duration::from_millis(100);
+/// Orders that may wait for the thread that keeps the local children; a start-up gives fewer than ten in all.
+pub const LOCAL_ORDERS_MAX: usize = 16;
 /// The pause before a local child that died is started again; it doubles with each death up to the longest.
 pub const LOCAL_RESTART_PAUSE_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause before a local child is started again.

@@ -29,7 +29,7 @@ pub const NAME: &str = "Postgres";
 const HOMELESS_ROOT: &str = "/var/lib/backstage-pass";
 
 /// The path of a unix socket has room for 107 bytes, and the name of Postgres's socket takes some of them.
-const SOCKET_DIR_BYTES_MAX: usize = 80;
+const SOCKET_DIR_BYTES: usize = 80;
 
 /// "Fast" first (roll back, write a checkpoint, exit), then "immediate" (recover at the next start), then by force.
 const STOP: &[(Signal, Duration)] = &[
@@ -137,7 +137,7 @@ impl Rooms {
             _ => desk.clone(),
         };
         let mut sockets = home.join("run");
-        if sockets.as_os_str().len() > SOCKET_DIR_BYTES_MAX {
+        if sockets.as_os_str().len() > SOCKET_DIR_BYTES {
             sockets = Path::new("/tmp").join(format!("backstage-pg-{}", short_name(&desk)));
         }
         let rooms = Self { data: home.join("data"), desk, sockets, owner };

@@ -6,17 +6,17 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::child::{Program, Running};
-use crate::limits::{LOCAL_RESTART_PAUSE_FIRST, LOCAL_RESTART_PAUSE_MAX, LOCAL_SETTLED_AFTER, LOCAL_WATCH_EVERY};
+use crate::limits::{LOCAL_ORDERS_MAX, LOCAL_RESTART_PAUSE_FIRST, LOCAL_RESTART_PAUSE_MAX, LOCAL_SETTLED_AFTER, LOCAL_WATCH_EVERY};
 
 enum Order {
-    Start(Box<Program>, Sender<io::Result<i32>>),
-    Adopt(Box<Program>, Running, Sender<()>),
-    IsRunning(&'static str, Sender<bool>),
+    Start(Box<Program>, SyncSender<io::Result<i32>>),
+    Adopt(Box<Program>, Running, SyncSender<()>),
+    IsRunning(&'static str, SyncSender<bool>),
     Stop,
 }
 
@@ -30,7 +30,7 @@ struct Kept {
 
 /// The owner of the local programs. Dropping it ends them all, the last started first.
 pub struct Warden {
-    orders: Sender<Order>,
+    orders: SyncSender<Order>,
     thread: Option<JoinHandle<()>>,
     restarts: Arc<AtomicU64>,
 }
@@ -38,7 +38,7 @@ pub struct Warden {
 impl Warden {
     /// Starts the thread, which owns nothing yet.
     pub fn new() -> io::Result<Self> {
-        let (orders, inbox) = channel();
+        let (orders, inbox) = sync_channel(LOCAL_ORDERS_MAX);
         let restarts = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&restarts);
         let thread = Builder::new().name("local".to_owned()).spawn(move || watch(&inbox, &counter))?;
@@ -47,21 +47,21 @@ impl Warden {
 
     /// Starts a program, and again whenever it dies. Answers its process number.
     pub fn start(&self, program: Program) -> io::Result<i32> {
-        let (reply, answer) = channel();
+        let (reply, answer) = sync_channel(1);
         self.send(Order::Start(Box::new(program), reply))?;
         answer.recv().map_err(|_| gone())?
     }
 
     /// Takes over a program that an earlier engine left running.
     pub fn adopt(&self, program: Program, running: Running) -> io::Result<()> {
-        let (reply, answer) = channel();
+        let (reply, answer) = sync_channel(1);
         self.send(Order::Adopt(Box::new(program), running, reply))?;
         answer.recv().map_err(|_| gone())
     }
 
     /// Whether the program of this name runs at this moment.
     pub fn is_running(&self, name: &'static str) -> bool {
-        let (reply, answer) = channel();
+        let (reply, answer) = sync_channel(1);
         self.send(Order::IsRunning(name, reply)).is_ok() && answer.recv().unwrap_or(false)
     }
 
