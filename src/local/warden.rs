@@ -11,7 +11,9 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::child::{Program, Running};
-use crate::limits::{LOCAL_ORDERS_MAX, LOCAL_RESTART_PAUSE_FIRST, LOCAL_RESTART_PAUSE_MAX, LOCAL_SETTLED_AFTER, LOCAL_WATCH_EVERY};
+use crate::limits::{
+    LOCAL_ORDERS_MAX, LOCAL_RESTART_PAUSE_FIRST, LOCAL_RESTART_PAUSE_MAX, LOCAL_SETTLED_AFTER, LOCAL_WATCH_EVERY,
+};
 
 enum Order {
     Start(Box<Program>, SyncSender<io::Result<i32>>),

@@ -18,7 +18,10 @@ pub fn code_of(text: &str) -> String {
             code.push(letters[at]);
             at += 1;
         } else {
-            code.extend(letters[at..end].iter().map(|letter| if *letter == '\n' { '\n' } else { ' ' }));
+            for letter in &letters[at..end] {
+                // As many blanks as the letter has bytes, so that places in the code are places in the text.
+                code.push_str(if *letter == '\n' { "\n" } else { &"    "[..letter.len_utf8()] });
+            }
             at = end;
         }
     }
