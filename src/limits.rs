@@ -155,3 +155,15 @@ pub const REACTIONS_EVERY: Duration = Duration::from_millis(250);
 pub const ACTIVATION_RETRY: Duration = Duration::from_millis(500);
 /// How soon somebody who was put out is put out again: one who was just joining was not there the first time.
 pub const MEDIA_REMOVE_AGAIN: Duration = Duration::from_millis(300);
+/// How long a node owns an experience without renewing; renewed three times in that span.
+pub const LEASE_SECS: u32 = 30;
+/// How long an experience goes on showing that its last broadcast is over.
+pub const OVER_IS_SHOWN: Duration = Duration::from_secs(3600);
+/// How long a viewer's media token lives (rule L10: at most 10 minutes).
+pub const MEDIA_TOKEN_TTL: Duration = Duration::from_secs(600);
+/// When a viewer is given the next one: two minutes before the old one ends.
+pub const MEDIA_TOKEN_RENEW: Duration = Duration::from_secs(480);
+/// How long a creator's media token lives; the media server renews it while the creator is connected.
+pub const PUBLISHER_TOKEN_TTL: Duration = Duration::from_secs(600);
+/// How long a ticket for opening a socket lives: one page load.
+pub const LIVE_TICKET_TTL: Duration = Duration::from_secs(120);

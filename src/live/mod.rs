@@ -3,10 +3,14 @@
 pub mod board;
 pub mod core;
 pub mod crowd;
+pub mod directory;
+pub mod door;
 pub mod experience_actor;
 pub mod ledger;
 pub mod media;
 pub mod order;
 pub mod rights;
 pub mod running;
+pub mod store;
 pub mod tally;
+pub mod ticket;

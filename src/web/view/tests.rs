@@ -49,7 +49,8 @@ fn page(name: &str, view: &impl Template) -> String {
     assert!(!html.contains(" style="), "{name}: the content policy refuses inline styles");
     assert!(!html.contains(" onclick") && !html.contains("<style"), "{name}: the content policy refuses inline code");
     for line in html.split("<script").skip(1) {
-        let plain = line.starts_with(" type=\"application/json\"") || line.starts_with(" type=\"module\" src=\"/assets/");
+        let plain =
+            line.starts_with(" type=\"application/json\"") || line.starts_with(" type=\"module\" src=\"/assets/");
         assert!(plain, "{name}: an inline script");
     }
     for must in ["<title>", "class=\"skip\" href=\"#main\"", "id=\"main\"", "<h1", "lang=\"en\"", "csrf-token"] {
@@ -236,7 +237,8 @@ fn the_room_has_every_state_and_shows_one() {
         let html = page(&format!("room-{}", cue.word()), &samples::open(cue));
         let lamp = format!("<span class=\"cue cue--{0}\" data-when=\"{0}\">", cue.word());
         assert!(html.contains(&lamp) || cue == Cue::Scheduled, "{cue:?}: its lamp is lit");
-        let lit = CUES.iter().filter(|c| html.contains(&format!("\" data-when=\"{}\">{}", c.word(), c.label()))).count();
+        let lit =
+            CUES.iter().filter(|c| html.contains(&format!("\" data-when=\"{}\">{}", c.word(), c.label()))).count();
         assert_eq!(lit, 1, "{cue:?}: one lamp");
         assert!(html.contains("id=\"page-state\"") && html.contains("given by the team"));
     }
