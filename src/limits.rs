@@ -167,3 +167,11 @@ pub const MEDIA_TOKEN_RENEW: Duration = Duration::from_secs(480);
 pub const PUBLISHER_TOKEN_TTL: Duration = Duration::from_secs(600);
 /// How long a ticket for opening a socket lives: one page load.
 pub const LIVE_TICKET_TTL: Duration = Duration::from_secs(120);
+/// A broadcast's title.
+pub const TITLE_CHARS_MAX: usize = 120;
+/// How many rooms' experiences are remembered for webhooks.
+pub const ROOMS_REMEMBERED_MAX: usize = 10_000;
+/// How often rooms are compared with what we want.
+pub const ROOMS_COMPARE_EVERY: Duration = Duration::from_secs(10);
+/// How often a node renews its leases: three times before they end.
+pub const LEASE_RENEW_EVERY: Duration = Duration::from_secs(10);

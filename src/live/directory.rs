@@ -95,11 +95,7 @@ impl Directory {
         if self.keeper.has(experience) { self.describe(experience).await.ok() } else { None }
     }
 
-    async fn ask<T>(
-        &self,
-        experience: ExperienceId,
-        order: impl FnOnce(Reply<T>) -> Order,
-    ) -> Result<T, CommandFault> {
+    async fn ask<T>(&self, experience: ExperienceId, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, CommandFault> {
         self.keeper.ask(experience, order).await.map_err(|_unheard| CommandFault::Restarting)
     }
 

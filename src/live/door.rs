@@ -65,7 +65,8 @@ impl LiveDoor {
         let shown = match &knock.credential {
             Credential::None => return Err(Code::SignInNeeded.into()),
             Credential::Ticket(ticket) => {
-                let user = ticket::read_live_ticket(&self.ring, self.clock.now(), knock.experience, ticket.expose_secret());
+                let user =
+                    ticket::read_live_ticket(&self.ring, self.clock.now(), knock.experience, ticket.expose_secret());
                 return user.map(|user| Who { user, login: None }).ok_or_else(|| Code::SignInNeeded.into());
             }
             Credential::Bearer(token) => Shown::Bearer(token.expose_secret().to_owned()),
@@ -84,15 +85,15 @@ impl LiveDoor {
         let Some(name) = origin.host_str() else { return false };
         let authority = origin.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
         let public = Url::parse(&self.public_url).is_ok_and(|public| public.origin() == origin.origin());
-        matches!(origin.scheme(), "http" | "https") && (public || host.is_some_and(|host| host.eq_ignore_ascii_case(&authority)))
+        matches!(origin.scheme(), "http" | "https")
+            && (public || host.is_some_and(|host| host.eq_ignore_ascii_case(&authority)))
     }
 
     async fn judge(&self, knock: &Knock, user: UserId) -> Result<bool, Problem> {
         if self.ledger_knows(knock).await? {
             self.rights.learn(user, knock.experience).await;
         }
-        let (watch, run) =
-            (self.rights.may_watch(user, knock.experience), self.rights.may_run(user, knock.experience));
+        let (watch, run) = (self.rights.may_watch(user, knock.experience), self.rights.may_run(user, knock.experience));
         match (knock.kind, watch, run) {
             (Kind::Studio, _, Right::Yes { .. }) => Ok(true),
             (Kind::Viewer, Right::Yes { staff }, _) => Ok(staff),
@@ -147,9 +148,7 @@ impl From<AdmitRefusal> for Problem {
     fn from(refusal: AdmitRefusal) -> Self {
         match refusal {
             AdmitRefusal::DeviceLimit => Self::refused_entry("device_limit"),
-            AdmitRefusal::Unavailable => {
-                Self::new(Code::Unavailable).retry_after(std::time::Duration::from_secs(1))
-            }
+            AdmitRefusal::Unavailable => Self::new(Code::Unavailable).retry_after(std::time::Duration::from_secs(1)),
         }
     }
 }

@@ -3,13 +3,17 @@
 pub mod board;
 pub mod core;
 pub mod crowd;
+pub mod desk;
 pub mod directory;
 pub mod door;
 pub mod experience_actor;
+pub mod hooks;
 pub mod ledger;
 pub mod media;
 pub mod order;
+pub mod reconcile;
 pub mod rights;
+pub mod routes;
 pub mod running;
 pub mod store;
 pub mod tally;

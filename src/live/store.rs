@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{
-    ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql, prelude::*,
-};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
@@ -210,18 +208,11 @@ impl Ledger for PgLedger {
         .boxed()
     }
 
-    fn create(
-        &self,
-        epoch: i64,
-        broadcast: Broadcast,
-        by: UserId,
-    ) -> BoxFuture<'static, Result<Creation, StoreError>> {
+    fn create(&self, epoch: i64, broadcast: Broadcast, by: UserId) -> BoxFuture<'static, Result<Creation, StoreError>> {
         let store = self.store.clone();
         async move {
             let experience = broadcast.experience;
-            let inserted = store
-                .transaction(move |connection| insert(connection, epoch, broadcast, by).boxed())
-                .await;
+            let inserted = store.transaction(move |connection| insert(connection, epoch, broadcast, by).boxed()).await;
             match inserted {
                 Err(refused) if refused.breaks("one_open_broadcast") => {
                     let open = store.run(move |connection| open_of(connection, experience).boxed()).await?;

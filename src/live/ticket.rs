@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_ticket_opens_its_own_experience_until_it_is_over() {
-        let (user, here, there) = (UserId(Uuid::from_u128(1)), ExperienceId(Uuid::from_u128(2)), ExperienceId(Uuid::from_u128(3)));
+        let (user, here, there) =
+            (UserId(Uuid::from_u128(1)), ExperienceId(Uuid::from_u128(2)), ExperienceId(Uuid::from_u128(3)));
         let ticket = live_ticket(&ring(), user, here, Timestamp(NOW.0 + 1));
         assert_eq!(read_live_ticket(&ring(), NOW, here, &ticket), Some(user));
         assert_eq!(read_live_ticket(&ring(), Timestamp(NOW.0 + 1), here, &ticket), None, "over");
@@ -71,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_to_its_own_person_alone() {
-        let (viewer, user, other) = (ViewerId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)), UserId(Uuid::from_u128(3)));
+        let (viewer, user, other) =
+            (ViewerId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)), UserId(Uuid::from_u128(3)));
         let here = ExperienceId(Uuid::from_u128(4));
         let secret = resume_secret(&ring(), viewer, user, here);
         assert!(resumes(&ring(), viewer, user, here, &secret));
