@@ -175,3 +175,7 @@ pub const ROOMS_REMEMBERED_MAX: usize = 10_000;
 pub const ROOMS_COMPARE_EVERY: Duration = Duration::from_secs(10);
 /// How often a node renews its leases: three times before they end.
 pub const LEASE_RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How long the doctor waits for one answer; a person sits before it.
+pub const DOCTOR_WAIT: Duration = Duration::from_secs(5);
+/// Open files below which the doctor warns: a socket a viewer, and some for everything else.
+pub const OPEN_FILES_MIN: u64 = 16 * 1024;
