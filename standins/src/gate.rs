@@ -1,0 +1,59 @@
+//! What every call to a provider passes: ordered misbehaviour on the way in and out, and the log.
+
+use std::any::Any;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+
+use crate::app::App;
+use crate::asked::Asked;
+use crate::clock::rfc3339;
+use crate::faults::Call;
+use crate::livekit::twirp::Denied;
+
+/// A second handle on a connection, so that a call can be left without an answer.
+struct Wire(std::net::TcpStream);
+
+/// What a handler wants to have in the log about the request.
+pub struct Told(pub serde_json::Value);
+
+/// Keeps a second handle of each new connection.
+pub fn hold_wire(connection: &dyn Any, extensions: &mut Extensions) {
+    let stream = connection.downcast_ref::<actix_web::rt::net::TcpStream>();
+    if let Some(handle) = stream.and_then(|stream| stream.as_fd().try_clone_to_owned().ok()) {
+        extensions.insert(Wire(std::net::TcpStream::from(handle)));
+    }
+}
+
+/// The middleware of the media server's calls.
+pub async fn livekit(
+    app: web::Data<App>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let (method, path) = (request.method().to_string(), request.path().to_owned());
+    let harm = app.harm(Call { provider: "livekit", method: &method, path: &path, webhook: false });
+    if harm.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(harm.delay_ms)).await;
+    }
+    let response = match harm.fail {
+        Some(status) => request.into_response(Denied::planned(status).response()),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
+    let detail = response.request().extensions_mut().remove::<Told>().map(|told| told.0).unwrap_or_default();
+    if harm.drop_response
+        && let Some(Wire(stream)) = response.request().conn_data::<Wire>()
+        && let Err(error) = stream.shutdown(Shutdown::Both)
+    {
+        tracing::debug!(%error, "the connection was gone before it could be dropped");
+    }
+    let status = if harm.drop_response { None } else { Some(response.status().as_u16()) };
+    let provider = "livekit".to_owned();
+    app.log.add(Asked { at: rfc3339(app.clock.now_ms()), provider, method, path, status, detail });
+    Ok(response)
+}
