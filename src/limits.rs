@@ -179,3 +179,12 @@ pub const LEASE_RENEW_EVERY: Duration = Duration::from_secs(10);
 pub const DOCTOR_WAIT: Duration = Duration::from_secs(5);
 /// Open files below which the doctor warns: a socket a viewer, and some for everything else.
 pub const OPEN_FILES_MIN: u64 = 16 * 1024;
+
+// Access.
+
+/// How long the log of changed rights is kept; nodes read it every few seconds, a day is for people who look.
+pub const CHANGES_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Changes of rights read at once; more than this in one reading window waits for the next look.
+pub const CHANGES_READ_MAX: i64 = 200_000;
+/// Grants written down as expired in one go; the rest follows with the next.
+pub const GRANTS_EXPIRED_AT_ONCE_MAX: i64 = 5_000;
