@@ -23,7 +23,10 @@ pub trait RightsSource: Send + Sync + 'static {
     /// The rights of each of these people; somebody unknown has none.
     fn rights(&self, users: Vec<UserId>) -> BoxFuture<'static, Result<Vec<Rights>, StoreError>>;
     /// What opens each of these experiences; those that do not exist are left out.
-    fn openings(&self, experiences: Vec<ExperienceId>) -> BoxFuture<'static, Result<Vec<(ExperienceId, Opening)>, StoreError>>;
+    fn openings(
+        &self,
+        experiences: Vec<ExperienceId>,
+    ) -> BoxFuture<'static, Result<Vec<(ExperienceId, Opening)>, StoreError>>;
     /// The changes written since `since`.
     fn changes(&self, since: Timestamp) -> BoxFuture<'static, Result<Vec<Change>, StoreError>>;
     /// Puts the rows in order that only look like something at `now`: grants whose time is up, changes that every node has seen.

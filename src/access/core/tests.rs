@@ -103,14 +103,7 @@ fn a_grant_opens_what_it_is_on_and_nothing_else() {
 
 #[test]
 fn of_several_refusals_the_first_in_the_order_of_the_contract_is_told() {
-    let order = [
-        Status::Disputed,
-        Status::Refunded,
-        Status::Revoked,
-        Status::PastDue,
-        Status::Paused,
-        Status::Expired,
-    ];
+    let order = [Status::Disputed, Status::Refunded, Status::Revoked, Status::PastDue, Status::Paused, Status::Expired];
     let mut grants: Vec<Grant> =
         order.iter().zip(1..).map(|(status, number)| Grant { status: *status, ..grant(number) }).collect();
     grants.push(Grant { starts_at: Timestamp(2_000), ..grant(50) });
@@ -125,7 +118,8 @@ fn of_several_refusals_the_first_in_the_order_of_the_contract_is_told() {
     }
     told.push(word(&holding([]), &unpublished));
     told.push(word(&holding([]), &stage()));
-    let expected = "disputed refunded revoked past_due_over paused expired not_yet not_included space_unpublished no_grant";
+    let expected =
+        "disputed refunded revoked past_due_over paused expired not_yet not_included space_unpublished no_grant";
     assert_eq!(told.join(" "), expected);
     let words: Vec<_> = Refusal::ALL.iter().map(|refusal| refusal.word()).collect();
     assert_eq!(words.join(" "), format!("banned device_limit {expected}"));
@@ -156,10 +150,7 @@ fn the_grant_that_lasts_longest_decides_and_the_older_of_two_equals() {
 
 #[test]
 fn staff_enter_without_a_grant_also_what_is_not_published_and_only_at_their_own_team() {
-    let staff = |team, enters| Rights {
-        staff: Box::new([Staff { team, enters, runs: false }]),
-        ..holding([])
-    };
+    let staff = |team, enters| Rights { staff: Box::new([Staff { team, enters, runs: false }]), ..holding([]) };
     let draft = Opening { space_published: false, ..stage() };
     assert_eq!(word(&staff(TEAM, true), &draft), "staff");
     assert_eq!(word(&staff(OTHER_TEAM, true), &stage()), "no_grant");
@@ -273,9 +264,10 @@ fn some_grant() -> impl Strategy<Value = Grant> {
 }
 
 fn some_rights() -> impl Strategy<Value = Rights> {
-    let ban = (select(vec![SPACE, OTHER_SPACE]), option::of(some_time())).prop_map(|(space, until)| Ban { space, until });
-    let staff = (select(vec![TEAM, OTHER_TEAM]), any::<bool>())
-        .prop_map(|(team, enters)| Staff { team, enters, runs: false });
+    let ban =
+        (select(vec![SPACE, OTHER_SPACE]), option::of(some_time())).prop_map(|(space, until)| Ban { space, until });
+    let staff =
+        (select(vec![TEAM, OTHER_TEAM]), any::<bool>()).prop_map(|(team, enters)| Staff { team, enters, runs: false });
     (vec(some_grant(), 0..6), vec(ban, 0..2), vec(staff, 0..2)).prop_map(|(grants, bans, staff)| Rights {
         bans: bans.into(),
         staff: staff.into(),

@@ -34,10 +34,8 @@ struct UserRow {
 
 /// Who has this address, and has their change written down.
 async fn told(connection: &mut AsyncPgConnection, email: &str, at: Timestamp) -> Result<Vec<UserId>, StoreError> {
-    let rows: Vec<UserRow> = diesel::sql_query("select id from users where email_norm = $1")
-        .bind::<Text, _>(email)
-        .load(connection)
-        .await?;
+    let rows: Vec<UserRow> =
+        diesel::sql_query("select id from users where email_norm = $1").bind::<Text, _>(email).load(connection).await?;
     let users: Vec<UserId> = rows.into_iter().map(|row| row.id.into()).collect();
     record_changes(connection, &users, at).await?;
     Ok(users)

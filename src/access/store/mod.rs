@@ -28,7 +28,8 @@ pub struct PostgresRights(pub Store);
 impl RightsSource for PostgresRights {
     fn rights(&self, users: Vec<UserId>) -> BoxFuture<'static, Result<Vec<Rights>, StoreError>> {
         let store = self.0.clone();
-        async move { store.run(move |connection| async move { rights(connection, &users).await }.boxed()).await }.boxed()
+        async move { store.run(move |connection| async move { rights(connection, &users).await }.boxed()).await }
+            .boxed()
     }
 
     fn openings(
@@ -42,7 +43,8 @@ impl RightsSource for PostgresRights {
 
     fn changes(&self, since: Timestamp) -> BoxFuture<'static, Result<Vec<Change>, StoreError>> {
         let store = self.0.clone();
-        async move { store.run(move |connection| async move { changes(connection, since).await }.boxed()).await }.boxed()
+        async move { store.run(move |connection| async move { changes(connection, since).await }.boxed()).await }
+            .boxed()
     }
 
     fn tidy(&self, now: Timestamp) -> BoxFuture<'static, Result<(), StoreError>> {

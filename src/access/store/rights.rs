@@ -191,7 +191,7 @@ pub async fn opening_of_space(
     .bind::<SqlUuid, _>(space.0)
     .load(connection)
     .await?;
-    Ok(rows.first().map(|row| opening_of(row, None)))
+    Ok(rows.into_iter().next().map(|row| opening_of(&row, None)))
 }
 
 fn opening_of(row: &OpeningRow, experience: Option<ExperienceId>) -> Opening {
