@@ -12,6 +12,7 @@ pub mod keys;
 pub mod limits;
 pub mod live;
 pub mod local;
+pub mod notify;
 pub mod provider;
 pub mod socket;
 pub mod store;
