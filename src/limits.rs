@@ -254,3 +254,5 @@ pub const TOKENS_MAX: i64 = 50;
 pub const MEMBERS_MAX: i64 = 500;
 /// Characters of a name of a token, a team or a person.
 pub const NAME_CHARS_MAX: usize = 120;
+/// How long the readiness check waits for the database.
+pub const READY_WAIT: Duration = Duration::from_secs(1);
