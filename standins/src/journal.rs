@@ -58,7 +58,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
             match rewrite(&self.path, &self.entries) {
                 Ok(file) => (self.file, self.lines) = (file, self.entries.len()),
                 Err(error) => {
-                    tracing::error!(%error, path = %self.path.display(), "the journal could not be shortened")
+                    tracing::error!(%error, path = %self.path.display(), "the journal could not be shortened");
                 }
             }
         }

@@ -24,7 +24,7 @@ pub const SMTP_CONNECTIONS_MAX: usize = 200;
 /// Longest SMTP line, twice what the standard allows for text.
 pub const SMTP_LINE_BYTES_MAX: u64 = 2_048;
 /// Silence after which a mail connection is closed, as the standard's five minutes.
-pub const SMTP_IDLE: Duration = Duration::from_secs(300);
+pub const SMTP_IDLE: Duration = Duration::from_mins(5);
 
 /// Requests remembered for `/_log`; the oldest goes first.
 pub const LOG_MAX: usize = 5_000;

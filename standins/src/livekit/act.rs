@@ -25,6 +25,7 @@ pub enum Kind {
 }
 
 /// An act as it is asked for.
+#[expect(clippy::struct_field_names, reason = "the field's name is the one callers send")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Act {

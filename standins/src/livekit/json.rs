@@ -1,4 +1,4 @@
-//! The two JSON forms of the media server: sparse camelCase in webhooks, complete snake_case in answers to calls.
+//! The two JSON forms of the media server: sparse camelCase in webhooks, complete `snake_case` in answers to calls.
 //!
 //! Twirp answers JSON callers with the names of the protobuf definition and with every field, empty or not; the generated
 //! serialisation writes the other form. So an answer is the generated form laid over a form of all fields.

@@ -1,4 +1,4 @@
-//! A media server without media: LiveKit's room API, its tokens and its webhooks, with participants played on request.
+//! A media server without media: `LiveKit`'s room API, its tokens and its webhooks, with participants played on request.
 //!
 //! What it does was measured at a real `livekit-server` 1.13.5 with `room.auto_create: false` and read from its source:
 //! the answers of each call, the events with their order and their fields, the tries of a webhook.

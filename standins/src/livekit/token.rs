@@ -42,6 +42,7 @@ pub struct Claims {
 }
 
 /// What a token permits; absent flags take the server's defaults.
+#[expect(clippy::struct_excessive_bools, reason = "the flags are the provider's own")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VideoGrant {

@@ -109,14 +109,14 @@ async fn a_call_fails_or_loses_its_answer_to_order() {
     let order = json!({"provider": "livekit", "path": "CreateRoom", "action": "drop_response"});
     standins.post("/_faults", order).await;
     let grants = livekit_api::access_token::VideoGrants { room_create: true, ..Default::default() };
-    let lost = standins
+    let unanswered = standins
         .http
         .post(standins.url("/twirp/livekit.RoomService/CreateRoom"))
         .bearer_auth(crate::livekit::token(&standins, grants))
         .json(&json!({"name": "show"}))
         .send()
         .await;
-    assert!(lost.is_err(), "the connection ends without an answer");
+    assert!(unanswered.is_err(), "the connection ends without an answer");
     standins.act(json!({"room": "show", "identity": "host", "act": "join"})).await;
     assert_eq!(standins.log("livekit").await.last().unwrap()["status"], serde_json::Value::Null);
 
