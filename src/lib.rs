@@ -1,6 +1,5 @@
 //! Backstage Pass: who may enter a creator's space, and what happens inside while it is live.
 
-pub mod access;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -12,7 +11,6 @@ pub mod keys;
 pub mod limits;
 pub mod live;
 pub mod local;
-pub mod notify;
 pub mod provider;
 pub mod socket;
 pub mod store;

@@ -179,80 +179,76 @@ pub const LEASE_RENEW_EVERY: Duration = Duration::from_secs(10);
 pub const DOCTOR_WAIT: Duration = Duration::from_secs(5);
 /// Open files below which the doctor warns: a socket a viewer, and some for everything else.
 pub const OPEN_FILES_MIN: u64 = 16 * 1024;
+/// How often a silent viewer is pinged; proxies commonly cut at 60 s of silence.
+pub const SOCKET_HEARTBEAT: Duration = Duration::from_secs(25);
+/// Silence after which a viewer counts as gone: a heartbeat and 8 s for the answer, under the 35 s promised.
+pub const SOCKET_SILENCE_MAX: Duration = Duration::from_secs(33);
+/// How long a socket waits for its experience's board before it is told to come back.
+pub const BOARD_WAIT: Duration = Duration::from_secs(5);
+/// Bytes that may wait for one slow reader. Frames are shared, so a slow reader costs its queue, not its bytes.
+pub const SOCKET_BACKLOG_BYTES_MAX: usize = 256 * 1024;
+/// How long a reader may take nothing of what waits for it; with `SLOW_GOODBYE`, out within the promised 10 s.
+pub const SOCKET_STALL_MAX: Duration = Duration::from_millis(8_000);
+/// How long a slow reader has to take its last word before the connection is reset.
+pub const SLOW_GOODBYE: Duration = Duration::from_millis(1_500);
+/// How long we wait for the other side of a closing handshake; TCP is gone 5 s after it at the latest.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(4);
+/// The kernel's send buffer of one socket: small, so that a reader who stops is noticed and costs little.
+pub const SOCKET_SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// How fine the sockets' deadlines are; they may be this much late, never early.
+pub const SOCKET_TICK: Duration = Duration::from_millis(250);
+/// Sockets written to before a shard lets its thread's other tasks run: about a millisecond.
+pub const SOCKETS_PER_TURN: usize = 256;
+/// Bytes read from a socket at once, into one buffer a shard.
+pub const SOCKET_READ_BYTES: usize = 16 * 1024;
+/// Messages of one socket: one each 600 ms, 100 a minute.
+pub const SOCKET_MESSAGE_EVERY: Duration = Duration::from_millis(600);
+/// Messages of one socket at once.
+pub const SOCKET_MESSAGE_BURST: u32 = 20;
+/// Reactions of one socket that do not count as messages: five a second.
+pub const REACTION_EVERY: Duration = Duration::from_millis(200);
+/// Reactions of one socket at once that do not count as messages.
+pub const REACTION_BURST: u32 = 20;
+/// Unlawful messages in a row before the socket is closed.
+pub const MISSPOKEN_MAX: u8 = 3;
+/// Publications that may wait for one shard; beyond it the experience is marked and gets a fresh board.
+pub const SHARD_PUBLICATIONS_MAX: usize = 4 * 1024;
+/// Orders to close and the like that may wait for one shard; beyond it the shard sends everybody away, right or not.
+pub const SHARD_ORDERS_MAX: usize = 64 * 1024;
+/// How long a door may take to judge one who knocks.
+pub const DOOR_WAIT: Duration = Duration::from_secs(5);
+/// How long a refused upgrade may take to read its answer.
+pub const REFUSAL_WAIT: Duration = Duration::from_secs(2);
+/// One join each this long, node-wide: 2,500 a second, half of what two cores can carry.
+pub const JOIN_EVERY: Duration = Duration::from_micros(400);
+/// Joins at once before the rate holds.
+pub const JOIN_BURST: u32 = 2_500;
+/// Joins being judged at a time.
+pub const JOINS_IN_FLIGHT_MAX: usize = 2_048;
+/// Sockets of one node; a process has some 20,000 descriptors on small machines, and others need some.
+pub const SOCKETS_MAX: usize = 18_000;
+/// The longest wait a refused join is told, drawn at random so that the storm does not come back at once.
+pub const JOIN_RETRY_SECS_MAX: u64 = 5;
+/// The longest wait a viewer is told who is closed by our fault; drawn at random.
+pub const COMEBACK_SPREAD: Duration = Duration::from_secs(3);
+/// How long a drain waits for the sockets to go.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(6);
+/// How long an actor waits for a census of the shards.
+pub const CENSUS_WAIT: Duration = Duration::from_secs(2);
+/// How long a shard rests after a panic, so that one that cannot stand up does not burn a core.
+pub const SHARD_REST: Duration = Duration::from_millis(20);
 
-// Access.
+// The listener.
 
-/// How long the log of changed rights is kept; nodes read it every few seconds, a day is for people who look.
-pub const CHANGES_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Changes of rights read at once; more than this in one reading window waits for the next look.
-pub const CHANGES_READ_MAX: i64 = 200_000;
-/// Grants written down as expired in one go; the rest follows with the next.
-pub const GRANTS_EXPIRED_AT_ONCE_MAX: i64 = 5_000;
-/// An e-mail address; SMTP allows no more.
-pub const ADDRESS_BYTES_MAX: usize = 254;
-/// What stands before the `@`; SMTP allows no more.
-pub const ADDRESS_LOCAL_BYTES_MAX: usize = 64;
-/// Digits of a sign-in code.
-pub const CODE_DIGITS: u32 = 6;
-/// Characters of the long code that is sent while guesses fail at large: 50 bits.
-pub const LONG_CODE_CHARS: usize = 10;
-/// How long a sign-in code is good.
-pub const CODE_LASTS: Duration = Duration::from_secs(10 * 60);
-/// How long a browser is remembered as the one that asked for a code.
-pub const BROWSER_REMEMBERED: Duration = Duration::from_secs(3600);
-/// Keys whose recent doings are counted in memory, some 100 bytes each.
-pub const WINDOW_KEYS_MAX: usize = 100_000;
-/// The window in which mails to one address are counted.
-pub const ADDRESS_WINDOW: Duration = Duration::from_secs(15 * 60);
-/// The window of the slower counts of one address.
-pub const ADDRESS_DAY: Duration = Duration::from_secs(24 * 3600);
-/// The window in which mails asked for by one client are counted.
-pub const CLIENT_MAIL_WINDOW: Duration = Duration::from_secs(3600);
-/// The window in which wrong guesses are counted, for a client and for the site: as long as a code is good.
-pub const GUESS_WINDOW: Duration = Duration::from_secs(10 * 60);
-
-/// How often people may ask for codes and guess at them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoginLimits {
-    /// Codes mailed to one address in [`ADDRESS_WINDOW`].
-    pub mails_an_address: u32,
-    /// Codes mailed to one address in [`ADDRESS_DAY`].
-    pub mails_an_address_a_day: u32,
-    /// Codes of one address in [`ADDRESS_DAY`] that were guessed at wrongly, before no more are sent: 5 × 5 tries at a million codes.
-    pub guessed_codes_an_address_a_day: u32,
-    /// Codes asked for by one client in [`CLIENT_MAIL_WINDOW`].
-    pub mails_a_client: u32,
-    /// Wrong guesses by one client in [`GUESS_WINDOW`].
-    pub wrong_guesses_a_client: u32,
-    /// Wrong guesses on the whole site in [`GUESS_WINDOW`], beyond twice the right ones, before codes become long.
-    pub wrong_guesses_on_the_site: u32,
-}
-
-/// What the outside world gets.
-pub const LOGIN_STRICT: LoginLimits = LoginLimits {
-    mails_an_address: 3,
-    mails_an_address_a_day: 20,
-    guessed_codes_an_address_a_day: 5,
-    mails_a_client: 10,
-    wrong_guesses_a_client: 30,
-    wrong_guesses_on_the_site: 500,
-};
-/// The same limits, set high, for a laptop and its tests.
-pub const LOGIN_OPEN: LoginLimits = LoginLimits {
-    mails_an_address: 1_000,
-    mails_an_address_a_day: 10_000,
-    guessed_codes_an_address_a_day: 1_000,
-    mails_a_client: 10_000,
-    wrong_guesses_a_client: 10_000,
-    wrong_guesses_on_the_site: 100_000,
-};
-/// How long an SMTP server may take for one command.
-pub const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
-/// API tokens of one person; a script needs one.
-pub const TOKENS_MAX: i64 = 50;
-/// Members of one team.
-pub const MEMBERS_MAX: i64 = 500;
-/// Characters of a name of a token, a team or a person.
-pub const NAME_CHARS_MAX: usize = 120;
-/// How long the readiness check waits for the database.
-pub const READY_WAIT: Duration = Duration::from_secs(1);
+/// Connections the kernel keeps for us while we accept others; a join storm's first wave.
+pub const ACCEPT_BACKLOG: u32 = 4_096;
+/// Ordinary connections of one worker; sockets are counted by the turnstile.
+pub const HTTP_CONNECTIONS_MAX: usize = 8_192;
+/// How long a client may take to send the head of its first request.
+pub const HTTP_HEADER_WAIT: Duration = Duration::from_secs(5);
+/// How long a connection may rest between two requests.
+pub const HTTP_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long a closed connection may take to take its last bytes.
+pub const HTTP_DISCONNECT_WAIT: Duration = Duration::from_secs(2);
+/// How long a stop waits for answers that are being made.
+pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(10);

@@ -29,6 +29,8 @@ enum Command {
     },
     /// Brings the database to this version.
     Migrate,
+    /// Looks at everything the engine needs, says what is wrong and how to mend it.
+    Doctor,
     /// Validates the configuration.
     Config {
         #[command(subcommand)]
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve { demo } => command::serve::run(&config, demo),
         Command::Migrate => command::migrate::run(&config),
+        Command::Doctor => command::doctor::run(&config),
         Command::Config { what: ConfigCommand::Check } => {
             println!("The configuration is good.");
             Ok(())

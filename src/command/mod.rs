@@ -1,4 +1,5 @@
 //! What the command line can do, one module a command.
 
+pub mod doctor;
 pub mod migrate;
 pub mod serve;

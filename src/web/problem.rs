@@ -72,13 +72,17 @@ codes! {
     CrossSite = 403 "cross_site" "This request did not come from our own page.";
     /// The token does not carry the scope.
     ScopeMissing = 403 "scope_missing" "This token may not do that.";
-    // teams and tokens
-    /// The person is a member of the team.
-    AlreadyMember = 409 "already_member" "This person is a member already.";
-    /// A team without an owner would belong to nobody.
-    LastOwner = 409 "last_owner" "A team keeps at least one owner. Make somebody else an owner first.";
-    /// As many as anybody may have.
-    LimitReached = 409 "limit_reached" "There are as many of these as there may be. Remove one first.";
+    /// The door is closed to this person; `code` is replaced by the entitlement's reason.
+    EntryRefused = 403 "entry_refused" "This door is closed to you.";
+    // broadcasts
+    /// The deed does not fit the state; `state` says which.
+    IllegalTransition = 409 "illegal_transition" "The broadcast's state does not allow this.";
+    /// Another broadcast of the experience is open; `broadcast_id` names it.
+    BroadcastOpen = 409 "broadcast_open" "Another broadcast is open here.";
+    /// The media server does not answer.
+    MediaUnavailable = 503 "media_unavailable" "The media server does not answer just now. Try again in a moment.";
+    /// The signature of a webhook is not good.
+    BadSignature = 401 "bad_signature" "The signature is not good for this body.";
     // ours
     /// We cannot answer now.
     Unavailable = 503 "unavailable" "We cannot do this just now. Nothing was changed. Try again in a moment.";
@@ -129,15 +133,22 @@ impl Problem {
         self
     }
 
+    /// A closed door, with the entitlement's reason as its code.
+    #[must_use]
+    pub fn refused_entry(reason: &str) -> Self {
+        Self::new(Code::EntryRefused).with("code", reason)
+    }
+
     /// The body as it goes out.
     #[must_use]
     pub fn body(&self) -> serde_json::Value {
         let mut body = self.members.clone();
-        body.insert("type".into(), format!("/problems/{}", self.code.as_str()).into());
+        let code = body.get("code").and_then(|code| code.as_str()).unwrap_or(self.code.as_str()).to_owned();
+        body.insert("type".into(), format!("/problems/{code}").into());
         body.insert("title".into(), self.code.title().into());
         body.insert("status".into(), self.code.status().as_u16().into());
         body.insert("detail".into(), self.detail.as_deref().unwrap_or(self.code.title()).into());
-        body.insert("code".into(), self.code.as_str().into());
+        body.entry("code").or_insert_with(|| self.code.as_str().into());
         body.into()
     }
 }

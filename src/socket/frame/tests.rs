@@ -13,11 +13,11 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         len @ 0..126 => frame.push(MASKED | u8::try_from(len).unwrap()),
         len @ 126..65_536 => {
-            frame.push(MASKED | 126);
+            frame.push(MASKED + 126);
             frame.extend(u16::try_from(len).unwrap().to_be_bytes());
         }
         len => {
-            frame.push(MASKED | 127);
+            frame.push(MASKED + 127);
             frame.extend((len as u64).to_be_bytes());
         }
     }
@@ -133,9 +133,9 @@ fn an_idle_reader_holds_nothing() {
 #[test]
 fn breaches_of_the_framing_are_malformed() {
     let unmasked = [FIN | TEXT, 1, b'x'].to_vec();
-    let long_form_of_a_short_length = [FIN | TEXT, MASKED | 126, 0, 5, 0, 0, 0, 0].to_vec();
-    let longest_form = [&[FIN | TEXT, MASKED | 127][..], &200u64.to_be_bytes(), &MASK].concat();
-    let negative = [&[FIN | TEXT, MASKED | 127][..], &[0xFF; 8], &MASK].concat();
+    let long_form_of_a_short_length = [FIN | TEXT, MASKED + 126, 0, 5, 0, 0, 0, 0].to_vec();
+    let longest_form = [&[FIN | TEXT, MASKED + 127][..], &200u64.to_be_bytes(), &MASK].concat();
+    let negative = [&[FIN | TEXT, MASKED + 127][..], &[0xFF; 8], &MASK].concat();
     let cases: [(&str, Vec<u8>); 15] = [
         ("unmasked", unmasked),
         ("reserved bit 1", masked(FIN | 0x40 | TEXT, b"x")),
@@ -174,7 +174,7 @@ fn too_large_is_known_from_the_head_alone() {
     let bounds = Bounds { message_bytes_max: 1000, fragments_max: 3 };
     let head = &masked(FIN | TEXT, &[b'x'; 1001])[..8];
     assert_eq!(read_all(head, &[1], bounds), (vec![], Some(Breach::TooLarge)));
-    let endless = [&[FIN | BINARY, MASKED | 127][..], &(u64::MAX >> 1).to_be_bytes(), &MASK].concat();
+    let endless = [&[FIN | BINARY, MASKED + 127][..], &(u64::MAX >> 1).to_be_bytes(), &MASK].concat();
     assert_eq!(read_all(&endless, &[], bounds).1, Some(Breach::TooLarge));
     let continued = [masked(TEXT, &[b'x'; 600]), masked(FIN | CONTINUATION, &[b'x'; 401])[..8].to_vec()].concat();
     assert_eq!(read_all(&continued, &[], bounds).1, Some(Breach::TooLarge));

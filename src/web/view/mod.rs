@@ -9,5 +9,8 @@ pub mod sign_in;
 pub mod space;
 pub mod studio;
 
+#[cfg(test)]
+mod tests;
+
 pub use layout::{Bundle, Layout, Section, Theme};
 pub use parts::{Cue, Moment, Notice, NoticeKind, OnAir, Person};

@@ -1,0 +1,234 @@
+//! Finds the actor of an experience for everybody who has something to say to it, and remembers who is inside where.
+
+use std::{collections::HashMap, sync::Arc};
+
+use dashmap::DashMap;
+use metrics::{counter, histogram};
+
+use super::{
+    core::{broadcast::Event, health},
+    experience_actor::ExperienceActor,
+    media::Hook,
+    order::{AdmitRefusal, Admitted, CommandFault, Guest, NewBroadcast, Order, View},
+    rights::{LiveRights, Right},
+};
+use crate::{
+    clock::Timestamp,
+    ids::{BroadcastId, ExperienceId, LoginId, UserId, ViewerId},
+    socket::{
+        codes::CloseCode,
+        door::{Kind, Seat},
+        hub::{Floor, Hub, ShardId},
+        protocol::{Emoji, Quality, Stats},
+    },
+    supervision::{Keeper, Reply, Unheard},
+    telemetry::metric::{EVICTION_SECONDS, EVICTIONS, Watch},
+};
+
+/// How somebody is inside one experience: by sockets, or by a media token that still opens the room.
+#[derive(Debug, Default)]
+struct Stay {
+    sockets: u32,
+    studios: Vec<ViewerId>,
+    token_until: Timestamp,
+}
+
+/// The way to the actors, and who is inside. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    keeper: Keeper<ExperienceActor>,
+    hub: Arc<dyn Hub>,
+    rights: Arc<dyn LiveRights>,
+    inside: Arc<DashMap<UserId, HashMap<ExperienceId, Stay>>>,
+}
+
+impl Directory {
+    /// A directory over `keeper`'s actors.
+    pub fn new(keeper: Keeper<ExperienceActor>, hub: Arc<dyn Hub>, rights: Arc<dyn LiveRights>) -> Self {
+        Self { keeper, hub, rights, inside: Arc::default() }
+    }
+
+    /// Puts an experience on duty, for instance because it has an open broadcast.
+    pub fn start(&self, experience: ExperienceId) {
+        self.keeper.start(experience);
+    }
+
+    /// Whether an experience's actor is there.
+    #[must_use]
+    pub fn on_duty(&self, experience: ExperienceId) -> bool {
+        self.keeper.has(experience)
+    }
+
+    /// Whether somebody is inside anywhere, so that their rights have to be watched.
+    #[must_use]
+    pub fn is_inside(&self, user: UserId) -> bool {
+        self.inside.contains_key(&user)
+    }
+
+    /// Makes a broadcast.
+    pub async fn create(&self, experience: ExperienceId, wanted: NewBroadcast) -> Result<View, CommandFault> {
+        self.ask(experience, |reply| Order::Create(wanted, reply)).await?
+    }
+
+    /// Does something to the open broadcast.
+    pub async fn command(
+        &self,
+        experience: ExperienceId,
+        broadcast: BroadcastId,
+        event: Event,
+    ) -> Result<View, CommandFault> {
+        self.ask(experience, |reply| Order::Command(broadcast, event, reply)).await?
+    }
+
+    /// Makes sure that the broadcast's room is there.
+    pub async fn room(&self, experience: ExperienceId, broadcast: BroadcastId) -> Result<View, CommandFault> {
+        self.ask(experience, |reply| Order::Room(broadcast, reply)).await?
+    }
+
+    /// What is so.
+    pub async fn describe(&self, experience: ExperienceId) -> Result<View, CommandFault> {
+        self.ask(experience, Order::Describe).await
+    }
+
+    /// What is so where somebody is on duty already; `None` elsewhere, without waking anybody.
+    pub async fn glance(&self, experience: ExperienceId) -> Option<View> {
+        if self.keeper.has(experience) { self.describe(experience).await.ok() } else { None }
+    }
+
+    async fn ask<T>(&self, experience: ExperienceId, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, CommandFault> {
+        self.keeper.ask(experience, order).await.map_err(|_unheard| CommandFault::Restarting)
+    }
+
+    /// Gives somebody a place; the index follows when the socket is seated.
+    pub async fn admit(&self, experience: ExperienceId, guest: Guest) -> Result<Admitted, AdmitRefusal> {
+        let (user, viewer, kind) = (guest.user, guest.viewer, guest.kind);
+        let admitted = self.keeper.ask(experience, |reply| Order::Admit(guest, reply)).await;
+        let admitted = admitted.map_err(|_unheard| AdmitRefusal::Unavailable)??;
+        let mut stays = self.inside.entry(user).or_default();
+        let stay = stays.entry(experience).or_default();
+        stay.sockets += 1;
+        if kind == Kind::Studio {
+            stay.studios.push(viewer);
+        }
+        Ok(admitted)
+    }
+
+    /// A socket is gone.
+    pub fn left(&self, now: Timestamp, experience: ExperienceId, user: UserId, viewer: ViewerId) {
+        self.tell(experience, Order::Left(viewer));
+        if let Some(mut stays) = self.inside.get_mut(&user)
+            && let Some(stay) = stays.get_mut(&experience)
+        {
+            stay.sockets = stay.sockets.saturating_sub(1);
+            if let Some(at) = stay.studios.iter().position(|studio| *studio == viewer) {
+                stay.studios.swap_remove(at);
+            }
+            stays.retain(|_, stay| stay.sockets > 0 || stay.token_until > now);
+        }
+        self.inside.remove_if(&user, |_, stays| stays.is_empty());
+    }
+
+    /// A media token was handed out that opens the room until `until`.
+    pub fn token_given(&self, user: UserId, experience: ExperienceId, until: Timestamp) {
+        let mut stays = self.inside.entry(user).or_default();
+        let stay = stays.entry(experience).or_default();
+        stay.token_until = stay.token_until.max(until);
+    }
+
+    /// Forgets those who left and whose tokens have run out.
+    pub fn forget_absent(&self, now: Timestamp) {
+        self.inside.retain(|_, stays| {
+            stays.retain(|_, stay| stay.sockets > 0 || stay.token_until > now);
+            !stays.is_empty()
+        });
+    }
+
+    /// Somebody's rights changed: judges every door they are inside of, and puts them out of those that have closed.
+    pub fn rights_changed(&self, user: UserId) {
+        let watch = Watch::start();
+        let stays: Vec<(ExperienceId, Vec<ViewerId>)> = self
+            .inside
+            .get(&user)
+            .map(|stays| stays.iter().map(|(experience, stay)| (*experience, stay.studios.clone())).collect())
+            .unwrap_or_default();
+        for (experience, studios) in stays {
+            if !matches!(self.rights.may_run(user, experience), Right::Yes { .. }) {
+                for studio in studios {
+                    self.hub.close_session(studio, CloseCode::AccessEnded, "no_grant".into());
+                }
+            }
+            if let Right::No(reason) = self.rights.may_watch(user, experience) {
+                self.hub.close_user(user, Some(experience), CloseCode::AccessEnded, reason.clone());
+                self.tell(experience, Order::RightsEnded(user));
+                for door in ["socket", "livekit"] {
+                    counter!(EVICTIONS, "reason" => reason.to_string(), "door" => door).increment(1);
+                    histogram!(EVICTION_SECONDS, "door" => door).record(watch.elapsed());
+                }
+            }
+        }
+    }
+
+    /// Somebody's rights cannot be known any more: every door fails closed, with the word to come back.
+    pub fn rights_unknown(&self, user: UserId) {
+        self.hub.close_user(user, None, CloseCode::RightsUnknown, "rights_unknown".into());
+    }
+
+    /// A sign-in has ended.
+    pub fn login_ended(&self, login: LoginId) {
+        self.hub.close_login(login, CloseCode::SessionOver, "session_over".into());
+    }
+
+    /// The creator changed the settings of an experience.
+    pub fn settings_changed(&self, experience: ExperienceId) {
+        let _nobody_on_duty = self.keeper.tell_running(experience, Order::SettingsChanged);
+    }
+
+    /// The media server said something about an experience's broadcast.
+    pub fn hooked(&self, experience: ExperienceId, hook: Hook) {
+        self.tell(experience, Order::Hooked(hook));
+    }
+
+    /// A drill: the actor panics on its next message.
+    pub fn drill(&self, experience: ExperienceId) {
+        self.tell(experience, Order::Panic);
+    }
+
+    /// A refused message is counted by the keeper; what it said is seen again when the actor looks for itself.
+    fn tell(&self, experience: ExperienceId, order: Order) {
+        match self.keeper.tell(experience, order) {
+            Ok(()) => {}
+            Err(unheard @ (Unheard::Busy | Unheard::Degraded | Unheard::Crashed | Unheard::Late)) => {
+                tracing::debug!(%experience, %unheard, "a message was not heard");
+            }
+        }
+    }
+}
+
+impl Floor for Directory {
+    fn subscribe(&self, experience: ExperienceId, shard: ShardId) {
+        self.tell(experience, Order::Subscribe(shard));
+    }
+
+    fn unsubscribe(&self, _experience: ExperienceId, _shard: ShardId) {}
+
+    fn react(&self, seat: &Seat, emoji: Emoji) {
+        self.tell(seat.experience, Order::React(emoji.as_str().to_owned()));
+    }
+
+    fn quality(&self, seat: &Seat, quality: Quality) {
+        if let Some(frozen) = quality.frozen {
+            self.tell(seat.experience, Order::Frozen(seat.user, frozen));
+        }
+    }
+
+    fn stats(&self, seat: &Seat, stats: Stats) {
+        let publishing = stats.publishing.unwrap_or(true) && !stats.frozen.unwrap_or(false);
+        let measured = health::Stats {
+            bitrate_bps: stats.bitrate_bits.unwrap_or(0) as f64,
+            fps: f64::from(stats.fps.unwrap_or(0.0)),
+            loss_ratio: f64::from(stats.loss_ratio.unwrap_or(0.0)),
+            rtt_ms: f64::from(stats.rtt_ms.unwrap_or(0.0)),
+        };
+        self.tell(seat.experience, Order::Sent(seat.session, publishing, measured));
+    }
+}

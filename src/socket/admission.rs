@@ -1,0 +1,250 @@
+//! How many may come in, and how fast: the token bucket, and the turnstile that counts every socket from its knock to its
+//! end.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::limits::{JOIN_BURST, JOIN_EVERY, JOINS_IN_FLIGHT_MAX, SOCKETS_MAX};
+
+/// A steady rate and how many may come at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// One for each of these.
+    pub every: Duration,
+    /// At once, after a rest.
+    pub burst: u32,
+}
+
+/// A token bucket in eight bytes: it remembers only when it will be full again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket {
+    full_at_us: u64,
+}
+
+impl Bucket {
+    /// Takes one at `now`, or says how long to wait for it.
+    pub fn take(&mut self, now: Duration, pace: Pace) -> Result<(), Duration> {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (now, every) = (micros(now), micros(pace.every));
+        let full_at = self.full_at_us.max(now).saturating_add(every);
+        let room = every.saturating_mul(u64::from(pace.burst));
+        match (full_at - now).checked_sub(room) {
+            None | Some(0) => {
+                self.full_at_us = full_at;
+                Ok(())
+            }
+            Some(wait) => Err(Duration::from_micros(wait)),
+        }
+    }
+}
+
+/// What one node lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// How fast.
+    pub joins: Pace,
+    /// How many are judged at a time.
+    pub in_flight_max: usize,
+    /// How many are inside, those being judged included.
+    pub sockets_max: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self {
+            joins: Pace { every: JOIN_EVERY, burst: JOIN_BURST },
+            in_flight_max: JOINS_IN_FLIGHT_MAX,
+            sockets_max: SOCKETS_MAX,
+        }
+    }
+}
+
+/// Why nobody is let in just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Too many at once, or too many inside.
+    Busy,
+    /// The engine is going away.
+    Draining,
+}
+
+/// Counts the sockets of one node and lets them in at its pace.
+#[derive(Debug)]
+pub struct Turnstile {
+    capacity: Capacity,
+    bucket: Mutex<Bucket>,
+    in_flight: AtomicUsize,
+    inside: AtomicUsize,
+    draining: AtomicBool,
+    left: Notify,
+}
+
+impl Turnstile {
+    /// An empty one.
+    #[must_use]
+    pub fn new(capacity: Capacity) -> Arc<Self> {
+        Arc::new(Self {
+            capacity,
+            bucket: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            inside: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            left: Notify::new(),
+        })
+    }
+
+    /// Lets one through to be judged.
+    pub fn enter(self: &Arc<Self>, now: Duration) -> Result<Judged, Full> {
+        if self.draining.load(Ordering::SeqCst) {
+            return Err(Full::Draining);
+        }
+        let judged = Judged { pass: Pass(self.clone()) };
+        let inside = self.inside.fetch_add(1, Ordering::SeqCst);
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst);
+        if inside >= self.capacity.sockets_max || in_flight >= self.capacity.in_flight_max {
+            return Err(Full::Busy);
+        }
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.take(now, self.capacity.joins).map(|()| judged).map_err(|_| Full::Busy)
+    }
+
+    /// Sockets now, those being judged included.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
+
+    /// Lets nobody in any more.
+    pub fn close(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Completes once nobody is inside.
+    pub async fn emptied(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.inside() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+/// One who is being judged.
+#[derive(Debug)]
+pub struct Judged {
+    pass: Pass,
+}
+
+impl Judged {
+    /// The judgement is over and the socket stays; it counts until the pass is dropped.
+    #[must_use]
+    pub fn admitted(self) -> Pass {
+        Pass(self.pass.0.clone()).also_counting()
+    }
+}
+
+impl Drop for Judged {
+    fn drop(&mut self) {
+        self.pass.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// One socket inside, for as long as it lives.
+#[derive(Debug)]
+pub struct Pass(Arc<Turnstile>);
+
+impl Pass {
+    /// Counts one more, because the pass it was made from counts itself out when it is dropped.
+    fn also_counting(self) -> Self {
+        self.0.inside.fetch_add(1, Ordering::SeqCst);
+        self
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.0.inside.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PACE: Pace = Pace { every: Duration::from_millis(600), burst: 20 };
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate_holds() {
+        let mut bucket = Bucket::default();
+        let at = Duration::from_millis;
+        for _ in 0..20 {
+            assert_eq!(bucket.take(at(1_000), PACE), Ok(()));
+        }
+        assert_eq!(bucket.take(at(1_000), PACE), Err(at(600)));
+        assert_eq!(bucket.take(at(1_599), PACE), Err(at(1)));
+        assert_eq!(bucket.take(at(1_600), PACE), Ok(()));
+        assert_eq!(bucket.take(at(1_600), PACE), Err(at(600)));
+    }
+
+    #[test]
+    fn the_turnstile_counts_the_judged_and_the_admitted_and_forgets_the_refused() {
+        let joins = Pace { every: Duration::from_millis(1), burst: 100 };
+        let turnstile = Turnstile::new(Capacity { joins, in_flight_max: 2, sockets_max: 3 });
+        let (first, second) = (turnstile.enter(Duration::ZERO).unwrap(), turnstile.enter(Duration::ZERO).unwrap());
+        assert_eq!(turnstile.enter(Duration::ZERO).unwrap_err(), Full::Busy, "two are judged already");
+        let inside = [first.admitted(), second.admitted(), turnstile.enter(Duration::ZERO).unwrap().admitted()];
+        assert_eq!(turnstile.inside(), 3);
+        assert_eq!(turnstile.enter(Duration::ZERO).unwrap_err(), Full::Busy, "three are inside");
+        drop(inside);
+        assert_eq!(turnstile.inside(), 0);
+        turnstile.close();
+        assert_eq!(turnstile.enter(Duration::ZERO).unwrap_err(), Full::Draining);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_turnstile_to_empty_is_woken_by_the_last_to_leave() {
+        let turnstile = Turnstile::new(Capacity::default());
+        let pass = turnstile.enter(Duration::ZERO).unwrap().admitted();
+        let emptied = {
+            let turnstile = turnstile.clone();
+            tokio::spawn(async move { turnstile.emptied().await })
+        };
+        tokio::task::yield_now().await;
+        assert!(!emptied.is_finished());
+        drop(pass);
+        tokio::time::timeout(Duration::from_secs(5), emptied).await.expect("woken").unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_ever_passes_more_than_its_rate_and_one_burst(gaps in prop::collection::vec(0u64..2_000, 1..300)) {
+            let mut bucket = Bucket::default();
+            let (mut now, mut passed) = (Duration::ZERO, Vec::new());
+            for gap in gaps {
+                now += Duration::from_millis(gap);
+                if bucket.take(now, PACE).is_ok() {
+                    passed.push(now);
+                }
+            }
+            for (at, first) in passed.iter().enumerate() {
+                for (count, last) in passed[at..].iter().enumerate() {
+                    let allowed = last.saturating_sub(*first).as_millis() / 600 + 20;
+                    prop_assert!(count as u128 <= allowed);
+                }
+            }
+        }
+    }
+}

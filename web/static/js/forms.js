@@ -1,0 +1,100 @@
+// @ts-check
+// Forms that speak to the JSON interface: <form data-api="PATCH /api/v1/…">. Fields become JSON by their data-type;
+// a problem is told inside the form, a success by a toast after the page was loaded again.
+import { call } from "./api.js";
+import { all, make, one } from "./dom.js";
+import { toast, toastAfterReload } from "./toast.js";
+
+/** @param {any} field */
+function valueOf(field) {
+  const raw = field.value.trim();
+  const type = field.dataset.type ?? "text";
+  if (type === "bool") return field.checked;
+  if (type === "bool-text") return raw === "true";
+  if (type === "lines") return raw.split("\n").map((/** @type {string} */ line) => line.trim()).filter(Boolean);
+  if (raw === "") return field.dataset.empty === "omit" ? undefined : field.dataset.empty === "null" ? null : "";
+  if (type === "int") return Number(raw) * Number(field.dataset.times ?? 1);
+  if (type === "moment") return new Date(raw).toISOString();
+  return field.value;
+}
+
+/** @param {HTMLFormElement} form */
+function bodyOf(form) {
+  /** @type {Record<string, any>} */
+  const body = {};
+  for (const field of /** @type {any[]} */ ([...form.elements])) {
+    if (!field.name || field.matches("button, fieldset") || field.dataset.type === "path" || (field.disabled && field.dataset.type !== "list")) continue;
+    if (field.dataset.type === "list") {
+      body[field.name] ??= [];
+      if (field.checked) body[field.name].push(field.value);
+      continue;
+    }
+    const value = valueOf(field);
+    if (value !== undefined) body[field.name] = value;
+  }
+  return body;
+}
+
+/** @param {HTMLFormElement} form */
+async function send(form) {
+  const [method, template] = (form.dataset.api ?? "").split(" ");
+  const path = template.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(/** @type {any} */ (form.elements.namedItem(name))?.value ?? ""));
+  const button = one("[type=submit]", form);
+  const told = one("[data-problem]", form);
+  if (told) told.textContent = "";
+  button?.setAttribute("aria-busy", "true");
+  try {
+    const body = bodyOf(form);
+    const answer = await call(method, path, method === "DELETE" && Object.keys(body).length === 0 ? undefined : body);
+    const done = form.dataset.done ?? "Done.";
+    if (form.dataset.then) location.assign(form.dataset.then.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(answer?.[name] ?? "")));
+    else if (form.hasAttribute("data-auto")) toast(done);
+    else { toastAfterReload(done); location.reload(); }
+  } catch (error) {
+    if (told) told.textContent = /** @type {Error} */ (error).message;
+    else toast(/** @type {Error} */ (error).message);
+    if (form.hasAttribute("data-auto")) form.reset();
+  } finally {
+    button?.removeAttribute("aria-busy");
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (form.hasAttribute("data-api")) { event.preventDefault(); if (one("[type=submit]", form)?.getAttribute("aria-busy") !== "true") send(form); }
+  else if (form.hasAttribute("data-why")) { event.preventDefault(); askWhy(form); }
+});
+document.addEventListener("change", (event) => {
+  const form = /** @type {any} */ (event.target).form;
+  if (form?.hasAttribute?.("data-auto")) send(form);
+});
+document.addEventListener("input", (event) => {
+  const field = /** @type {any} */ (event.target);
+  const slug = document.getElementById(field.dataset?.slugInto ?? "");
+  if (slug instanceof HTMLInputElement && !slug.dataset.touched)
+    slug.value = field.value.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 64);
+  else if (field.name === "slug") field.dataset.touched = "yes";
+});
+
+/** Why somebody can open a door, in the words of the studio. @param {HTMLFormElement} form */
+async function askWhy(form) {
+  const answer = one("[data-why-answer]", form.parentElement ?? document);
+  const told = one("[data-problem]", form.parentElement ?? document);
+  const user = String(new FormData(form).get("user")), door = String(new FormData(form).get("door"));
+  told.textContent = "";
+  try {
+    const access = await call("GET", `/api/v1/experiences/${encodeURIComponent(door)}/access?user=${encodeURIComponent(user)}`);
+    const box = make("div", access.allowed ? "verdict" : "verdict is-no"), words = make("div");
+    const until = access.expires_at ? `, until ${new Date(access.expires_at).toLocaleString("en-GB")}` : "";
+    words.append(make("b", "", access.allowed ? `Yes${until}` : "No"), make("span", "small soft", access.allowed && access.reason === "staff" ? "They belong to the team." : `The reason on the wire: ${access.reason}${access.grant?.source ? `, by a grant that was ${access.grant.source}` : ""}.`));
+    box.append(words);
+    answer.replaceChildren(box);
+  } catch (error) {
+    answer.replaceChildren();
+    told.textContent = /** @type {Error} */ (error).message;
+  }
+}
+
+for (const link of all("[data-reload]")) link.addEventListener("click", (/** @type {Event} */ event) => { event.preventDefault(); location.reload(); });
+const reload = one("[data-reload-in]");
+if (reload) setTimeout(() => location.reload(), Number(reload.dataset.reloadIn) * 1000);
