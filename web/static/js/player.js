@@ -47,19 +47,15 @@ export class Player {
 
   /** Plays this source; the same room again only renews the token. @param {Source} source */
   async play(source) {
-    const same = this.#source?.url === source.url && this.#source?.room === source.room && this.#room;
+    const same = this.#source?.url === source.url && this.#source?.room === source.room;
+    const fresh = source.token !== this.#token;
     this.#source = source;
     this.#token = source.token;
     this.#wanted = true;
-    if (same) return;
+    // The same room: whoever is inside or on the way stays; who was sent out comes back with a fresh token only.
+    if (same && (this.#room || !fresh)) return;
     this.#tries = 0;
     await this.#join();
-  }
-
-  /** A fresh token, for coming in again. @param {string} token */
-  renew(token) {
-    this.#token = token;
-    if (this.#wanted && !this.#room && this.#source) { this.#tries = 0; this.#join(); }
   }
 
   /** Leaves the room and shows nothing. */

@@ -33,8 +33,9 @@ function show() {
   }
 }
 
-/** Counts that the snapshot brought. @param {Record<string, number> | null | undefined} given */
+/** Counts that the snapshot brought; without any, what was counted here goes on. @param {Record<string, number> | null | undefined} given */
 export function startFrom(given) {
+  if (!given || Object.keys(given).length === 0) return;
   totals.clear();
   own.clear();
   for (const [glyph, n] of Object.entries(given ?? {})) totals.set(glyph, n);

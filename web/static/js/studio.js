@@ -105,8 +105,9 @@ async function refreshPast() {
   } catch { /* the list is right after the next load */ }
 }
 
-/** @param {any} health */
-function showHealth(health) {
+/** @param {any} frame */
+function showHealth(frame) {
+  const health = frame.health ?? frame;
   const known = typeof health.score === "number";
   write("[data-health-score]", known ? `${health.score} of 100` : "unknown");
   const reasons = (health.reasons ?? []).map((/** @type {string} */ code) => REASONS[code] ?? code);
@@ -121,7 +122,6 @@ function onFrame(frame) {
     takeState(frame);
     if (frame.audience) takeAudience(frame.audience);
     startFrom(frame.reactions?.totals ?? frame.reactions);
-    if (frame.health) showHealth(frame.health);
   } else if (frame.t === "state") takeState(frame);
   else if (frame.t === "audience") takeAudience(frame);
   else if (frame.t === "reactions") { addTick(frame.totals ?? {}); write("[data-hearts]", count(sum())); }

@@ -23,6 +23,9 @@ let link = "connecting";
 let spoken;
 let retryAt = 0;
 let volume = 1, muted = false;
+/** Where the picture is, told to everybody, and our own way in, told to us alone. @type {any} */
+let source = null;
+let ticket = "";
 /** Whether the engine's clock and ours differ, so that deadlines count right. */
 let skew = 0;
 
@@ -38,7 +41,9 @@ const player = new Player({
 function render() {
   showState(state);
   const onAir = ON_AIR.includes(state);
-  screen.hidden = !onAir || !picture;
+  // Not hidden while the picture is on its way: the media library sends nothing to a screen that has no place.
+  screen.hidden = !onAir;
+  screen.classList.toggle("is-empty", !picture);
   one("[data-controls]").hidden = !onAir || !picture;
   one('[data-slate="waiting"]').hidden = !(state === "live" && page.picture && !picture);
   one('[data-slate="unseen"]').hidden = !(state === "live" && !page.picture);
@@ -68,14 +73,23 @@ function takeState(frame) {
   if (state === "ended") one("[data-ended-line]").textContent = "Your pass is untouched. The next date will stand here.";
   if (state === "lobby" || ON_AIR.includes(state)) player.warm();
   if (!ON_AIR.includes(state)) player.stop();
+  else play();
   render();
 }
 
 /** @param {any} playback */
 function takePlayback(playback) {
-  const source = playback?.sources?.find((/** @type {any} */ one) => one.kind === "livekit" && one.token);
-  if (source && page.picture && ON_AIR.includes(state)) player.play(source);
-  else if (playback?.sources?.length === 0) player.stop();
+  const told = playback?.sources?.find((/** @type {any} */ one) => one.kind === "livekit") ?? null;
+  if (!told) { source = null; player.stop(); return; }
+  if (told.room !== source?.room || told.url !== source?.url) ticket = "";
+  source = told;
+  if (told.token) ticket = told.token;
+  play();
+}
+
+/** Plays when everything for it has been told; a token alone renews the way in. */
+function play() {
+  if (source && ticket && page.picture && ON_AIR.includes(state)) player.play({ ...source, token: ticket });
 }
 
 /** @param {any} frame */
@@ -90,7 +104,7 @@ function onFrame(frame) {
   else if (frame.t === "audience") write("[data-audience]", count(frame.now));
   else if (frame.t === "reactions") addTick(frame.totals ?? {});
   else if (frame.t === "playback") takePlayback(frame);
-  else if (frame.t === "token" && frame.kind === "livekit") player.renew(frame.token);
+  else if (frame.t === "token" && frame.kind === "livekit") { ticket = frame.token; play(); }
   else if (frame.t === "notice" && (frame.text ?? frame.message)) one("[data-notices]").textContent = frame.text ?? frame.message;
 }
 
