@@ -312,16 +312,19 @@ fn the_studio_lists_teams_spaces_rooms_and_passes() {
         on_air,
         holders: 347,
     };
-    let team = |spaces| StudioTeam {
+    let team = |name: &str, spaces| StudioTeam {
         id: "team_1".into(),
-        name: "Demo Studio".into(),
+        name: name.into(),
         role: "owner".into(),
         may: May { edit: true, admit: true },
         spaces,
     };
     let spaces = vec![card(SpaceStatus::Published, samples::live()), card(SpaceStatus::Draft, OnAir::Quiet)];
     let layout = || samples::studio_layout("Studio");
-    let html = page("studio", &StudioHomePage { layout: layout(), teams: vec![team(spaces), team(vec![])] });
+    let html = page(
+        "studio",
+        &StudioHomePage { layout: layout(), teams: vec![team("Demo Studio", spaces), team("Second", vec![])] },
+    );
     assert!(html.contains("POST /api/v1/teams/team_1/spaces") && html.contains("347"));
     assert!(page("studio-new", &StudioHomePage { layout: layout(), teams: vec![] }).contains("Start with a team"));
     let view = StudioSpacePage {

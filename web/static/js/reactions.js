@@ -58,7 +58,7 @@ export const sum = () => [...totals.values()].reduce((a, b) => a + b, 0);
 
 /** @param {(glyph: string) => boolean} send */
 export function wireReactions(send) {
-  let sent = 0;
+  let sent = -SEND_EVERY_MS;
   document.addEventListener("click", (event) => {
     const button = /** @type {Element} */ (event.target).closest("[data-react]");
     if (!(button instanceof HTMLElement)) return;
