@@ -23,7 +23,7 @@ pub struct Args {
     /// What they do.
     #[arg(long)]
     pub scenario: Scenario,
-    /// The experience, as SPACE/EXPERIENCE or as an id.
+    /// The experience, as `SPACE/EXPERIENCE` or as an id.
     #[arg(long, default_value = "demo/main-stage")]
     pub experience: String,
     /// Seconds of watching.
@@ -59,7 +59,7 @@ pub struct Args {
     /// Write a report with plots.
     #[arg(long)]
     pub report: Option<PathBuf>,
-    /// A limit that must hold, for example joined_p99_ms=5000. May be given more than once; exit 1 when one is broken.
+    /// A limit that must hold, for example `joined_p99_ms=5000`. May be given more than once; exit 1 when one is broken.
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub limits: Vec<Limit>,
 }

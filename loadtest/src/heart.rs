@@ -34,8 +34,8 @@ impl Heart {
         let mut link = Link::open(&target, path, &ask).await.context("the viewer that reacts was not let in")?;
         let (mut seat, mut ignored) = (Seat::default(), Tally::default());
         let joins = async {
-            while !seat.is_inside && seat.farewell.is_none() {
-                link.read(chance.mask(), &mut |heard| seat.hear(heard, 0, &[], &mut ignored)).await?;
+            while seat.inside.is_none() && seat.farewell.is_none() {
+                link.read(chance.mask(), &mut |heard| seat.hear(&heard, 0, &[], &mut ignored)).await?;
             }
             anyhow::Ok(())
         };

@@ -82,7 +82,9 @@ mod tests {
 
     fn of(values: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();
-        values.iter().for_each(|micros| histogram.add(*micros));
+        for micros in values {
+            histogram.add(*micros);
+        }
         histogram
     }
 

@@ -17,7 +17,7 @@ pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Waits double up to this, so that a restarted engine sees everybody within a few seconds.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// The longest wait that a server may ask for and still be obeyed; beyond it the run could not end.
-pub const ASKED_WAIT_MAX: Duration = Duration::from_secs(60);
+pub const ASKED_WAIT_MAX: Duration = Duration::from_mins(1);
 /// Tries of one viewer in a row before it counts as given up; with the backoff, more than two minutes.
 pub const TRIES_MAX: u32 = 120;
 /// How often a crowd tells what it has counted; the bar moves at this pace.
@@ -27,13 +27,13 @@ pub const NEWS_MAX: usize = 256;
 /// Orders that may wait for a crowd; it takes them at once.
 pub const ORDERS_MAX: usize = 64;
 /// How long everybody may take to join before the run goes on with those who are in.
-pub const JOIN_LIMIT: Duration = Duration::from_secs(120);
+pub const JOIN_LIMIT: Duration = Duration::from_mins(2);
 /// How long the last deliveries are waited for after the last trigger.
 pub const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 /// How long every viewer may take to hear of a change of state; the promise is five seconds.
 pub const STATE_LIMIT: Duration = Duration::from_secs(15);
 /// How long everybody may take to come back after the server accepts again.
-pub const BACK_LIMIT: Duration = Duration::from_secs(60);
+pub const BACK_LIMIT: Duration = Duration::from_mins(1);
 /// Between two looks whether a restarted server accepts; bounds the error of "time back".
 pub const PROBE_EVERY: Duration = Duration::from_millis(20);
 /// Between two reactions of the trigger: one message a second, longer than any coalescing window.
@@ -54,3 +54,5 @@ pub const PLAIN_LINE_EVERY: Duration = Duration::from_secs(2);
 pub const REASONS_MAX: usize = 32;
 /// How long sockets may take to say goodbye before they are dropped.
 pub const GOODBYE_LIMIT: Duration = Duration::from_secs(3);
+/// Points of one line of a plot; more than one for two pixels says nothing.
+pub const POINTS_MAX: usize = 360;

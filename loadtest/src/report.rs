@@ -133,7 +133,7 @@ impl Outcome {
 
 /// A figure as people read it: no more digits than it has meaning.
 fn number(value: f64) -> String {
-    let digits = if value.fract() == 0.0 || value.abs() >= 1000.0 { 0 } else { 1 };
+    let digits = usize::from(value.fract() != 0.0 && value.abs() < 1000.0);
     format!("{value:.digits$}")
 }
 

@@ -18,6 +18,15 @@ pub struct Farewell {
     pub after: Duration,
 }
 
+/// How a socket got inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// With a welcome and a snapshot.
+    Fresh,
+    /// With a welcome that kept the old place; only what was missed follows.
+    Recovered,
+}
+
 /// One viewer's place, kept across its sockets.
 #[derive(Debug, Default)]
 pub struct Seat {
@@ -25,10 +34,8 @@ pub struct Seat {
     ticket: Option<(String, String)>,
     next_trigger: usize,
     has_seen_the_end: bool,
-    /// Whether this socket has welcome and snapshot.
-    pub is_inside: bool,
-    /// Whether this socket began with the old place.
-    pub is_recovered: bool,
+    /// How this socket got inside, once it is.
+    pub inside: Option<Entry>,
     /// What the engine said about the end of this socket.
     pub farewell: Option<Farewell>,
     /// Whether the close frame has come.
@@ -38,8 +45,7 @@ pub struct Seat {
 impl Seat {
     /// Begins a new socket. Triggers before `now` belong to the past.
     pub fn begin(&mut self, triggers: &[u64], now: u64) {
-        self.is_inside = false;
-        self.is_recovered = false;
+        self.inside = None;
         self.farewell = None;
         self.is_closed = false;
         self.next_trigger = self.next_trigger.max(triggers.partition_point(|at| *at <= now));
@@ -53,11 +59,11 @@ impl Seat {
     }
 
     /// Takes what came at `now`.
-    pub fn hear(&mut self, heard: Heard<'_>, now: u64, triggers: &[u64], tally: &mut Tally) {
+    pub fn hear(&mut self, heard: &Heard<'_>, now: u64, triggers: &[u64], tally: &mut Tally) {
         match heard {
             Heard::Close(code, _) => {
-                *tally.closes.entry(code).or_default() += 1;
-                let said = Farewell { comes_back: comes_back(code), after: Duration::ZERO };
+                *tally.closes.entry(*code).or_default() += 1;
+                let said = Farewell { comes_back: comes_back(*code), after: Duration::ZERO };
                 self.farewell.get_or_insert(said);
                 self.is_closed = true;
             }
@@ -79,7 +85,7 @@ impl Seat {
             (Kind::Welcome, Some((epoch, _))) => self.welcome(message, epoch, &mut tally.faults),
             (Kind::Snapshot, Some((epoch, offset))) => {
                 self.sequence.snapshot(epoch, offset, &mut tally.faults);
-                self.is_inside = true;
+                self.inside.get_or_insert(Entry::Fresh);
             }
             (Kind::Welcome | Kind::Snapshot, None) => tally.faults.unreadable += 1,
             (Kind::Bye, _) => {
@@ -107,8 +113,7 @@ impl Seat {
         self.ticket =
             message.session.zip(message.resume).map(|(session, secret)| (session.to_owned(), secret.to_owned()));
         self.sequence.welcome(epoch, message.recovered, faults);
-        self.is_recovered = message.recovered;
-        self.is_inside = message.recovered;
+        self.inside = message.recovered.then_some(Entry::Recovered);
     }
 
     /// The n-th reactions are the answer to the n-th trigger, unless that has not happened yet: then they are somebody else's.
@@ -136,17 +141,17 @@ mod tests {
     const SNAPSHOT: &str = r#"{"t":"snapshot","epoch":4,"offset":7,"state":"live"}"#;
 
     fn hear(seat: &mut Seat, tally: &mut Tally, now: u64, triggers: &[u64], text: &str) {
-        seat.hear(Heard::Text(text.as_bytes()), now, triggers, tally);
+        seat.hear(&Heard::Text(text.as_bytes()), now, triggers, tally);
     }
 
     #[test]
     fn a_viewer_is_inside_with_welcome_and_snapshot_and_not_before() {
         let (mut seat, mut tally) = (Seat::default(), Tally::default());
         hear(&mut seat, &mut tally, 1, &[], WELCOME);
-        assert!(!seat.is_inside);
+        assert_eq!(seat.inside, None);
         assert_eq!(seat.resume(), None);
         hear(&mut seat, &mut tally, 1, &[], SNAPSHOT);
-        assert!(seat.is_inside);
+        assert_eq!(seat.inside, Some(Entry::Fresh));
         hear(&mut seat, &mut tally, 1, &[], r#"{"t":"state","epoch":4,"offset":8,"state":"reconnecting"}"#);
         assert_eq!(seat.resume().as_deref(), Some("resume.vs_1.s3cret.4.8"));
         assert_eq!(tally.faults, Faults::default());
@@ -159,7 +164,7 @@ mod tests {
         hear(&mut seat, &mut tally, 1, &[], SNAPSHOT);
         seat.begin(&[], 2);
         hear(&mut seat, &mut tally, 2, &[], &WELCOME.replace("false", "true"));
-        assert!(seat.is_inside && seat.is_recovered);
+        assert_eq!(seat.inside, Some(Entry::Recovered));
         assert_eq!(tally.faults, Faults::default());
     }
 
@@ -179,7 +184,7 @@ mod tests {
     fn a_bye_rules_over_the_close_code_behind_it() {
         let (mut seat, mut tally) = (Seat::default(), Tally::default());
         hear(&mut seat, &mut tally, 1, &[], r#"{"t":"bye","code":4010,"reason":"x","reconnect":true,"after_ms":700}"#);
-        seat.hear(Heard::Close(4010, String::new()), 1, &[], &mut tally);
+        seat.hear(&Heard::Close(4010, String::new()), 1, &[], &mut tally);
         assert_eq!(seat.farewell, Some(Farewell { comes_back: true, after: Duration::from_millis(700) }));
         assert_eq!(tally.closes[&4010], 1);
     }

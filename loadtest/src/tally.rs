@@ -91,7 +91,7 @@ impl Tally {
     }
 
     /// Counts why something failed.
-    pub fn reason(&mut self, reason: impl ToString) {
+    pub fn reason(&mut self, reason: &impl ToString) {
         self.count_reason(reason.to_string(), 1);
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let mut tally = Tally { bytes: 10, ..Tally::default() };
         tally.waves.entry(Wave::Reaction(reaction)).or_default().add(moment);
         tally.messages[Kind::State as usize] += 2;
-        tally.reason("connection refused");
+        tally.reason(&"connection refused");
         tally
     }
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn endless_reasons_are_counted_together() {
         let mut tally = Tally::default();
-        (0..100).for_each(|n| tally.reason(n));
+        (0..100).for_each(|n| tally.reason(&n));
         assert_eq!(tally.reasons.len(), REASONS_MAX + 1);
         assert_eq!(tally.reasons.values().sum::<u64>(), 100);
     }

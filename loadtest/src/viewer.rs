@@ -10,7 +10,7 @@ use crate::{
     clock,
     crowd::Desk,
     limits::{OPENING_LIMIT, TRIES_MAX},
-    seat::{Farewell, Seat},
+    seat::{Entry, Farewell, Seat},
     socket::{
         handshake::{Ask, OpenFault},
         link::{Link, LinkFault},
@@ -101,7 +101,7 @@ impl Viewer {
         tally.opening.add(now - began);
         if self.was_inside {
             tally.back.add(now);
-            tally.recovered += u64::from(self.seat.is_recovered);
+            tally.recovered += u64::from(self.seat.inside == Some(Entry::Recovered));
         } else {
             tally.joined.add(now.saturating_sub(desk.started_us));
         }
@@ -115,10 +115,10 @@ impl Viewer {
         let ask = Ask { token: &self.token, resume: resume.as_deref() };
         let mut link = Link::open(&self.desk.target, &self.desk.path, &ask).await?;
         self.seat.begin(&self.desk.triggers.borrow(), clock::now_us());
-        while !self.seat.is_inside {
+        while self.seat.inside.is_none() {
             self.listen(&mut link).await?;
             match self.seat.farewell {
-                Some(farewell) if !self.seat.is_inside => return Err(JoinFault::Closed(farewell)),
+                Some(farewell) if self.seat.inside.is_none() => return Err(JoinFault::Closed(farewell)),
                 _ => {}
             }
         }
@@ -136,7 +136,7 @@ impl Viewer {
                 came = self.listen(&mut link) => match came {
                     Ok(()) => {}
                     Err(fault) => {
-                        self.desk.tally.borrow_mut().reason(format_args!("lost: {fault}"));
+                        self.desk.tally.borrow_mut().reason(&format_args!("lost: {fault}"));
                         break self.seat.farewell;
                     }
                 },
@@ -156,7 +156,7 @@ impl Viewer {
         let Self { desk, chance, seat, .. } = self;
         let came = link
             .read(chance.mask(), &mut |heard| {
-                seat.hear(heard, clock::now_us(), &desk.triggers.borrow(), &mut desk.tally.borrow_mut());
+                seat.hear(&heard, clock::now_us(), &desk.triggers.borrow(), &mut desk.tally.borrow_mut());
             })
             .await?;
         if came == 0 {

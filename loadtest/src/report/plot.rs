@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     histogram::Histogram,
+    limits::POINTS_MAX,
     report::{Series, number},
 };
 
@@ -15,8 +16,6 @@ const TOP: f64 = 12.0;
 const RIGHT: f64 = 16.0;
 /// Bars of a histogram.
 const BARS: usize = 60;
-/// Points of one line; more than one for each pixel pair says nothing.
-const POINTS_MAX: usize = 360;
 
 /// The frame of a plot: which values its edges stand for.
 struct Frame {
@@ -80,9 +79,11 @@ pub(super) fn lines(series: &Series) -> String {
     svg.push_str("</svg>");
     if series.lines.len() > 1 {
         let names = series.lines.iter().enumerate();
-        let keys: String =
-            names.map(|(number, (name, _))| format!("<span class=\"key k{number}\">{name}</span>")).collect();
-        let _ = write!(svg, "<p class=\"keys\">{keys}</p>");
+        svg.push_str("<p class=\"keys\">");
+        for (number, (name, _)) in names {
+            let _ = write!(svg, "<span class=\"key k{number}\">{name}</span>");
+        }
+        svg.push_str("</p>");
     }
     svg
 }

@@ -1,3 +1,5 @@
+//! The table, the JSON and the page of a run in which one limit is broken.
+
 use clap::Parser;
 
 use super::*;
@@ -17,7 +19,7 @@ fn outcome() -> Outcome {
     outcome.histograms.push(("Trigger to delivery".to_owned(), times));
     outcome.series.push(series);
     outcome.series.push(Series::attendance(&[(0, 0), (250_000, 7), (500_000, 10)]));
-    outcome.total.reason("503 admission_full");
+    outcome.total.reason(&"503 admission_full");
     outcome.judge(&args.limits);
     outcome
 }

@@ -1,6 +1,6 @@
 //! The broadcast that a run drives, from the schedule to the end.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::{api::Broadcast, scenario::Stage};
 
@@ -21,8 +21,23 @@ pub(super) async fn go_live(stage: &Stage<'_>, broadcast: &Broadcast) -> anyhow:
     }
 }
 
-/// Ends what was opened, whatever happened in between; a broadcast that never was live is cancelled.
-pub(super) async fn put_away(stage: &Stage<'_>, broadcast: &Broadcast) -> anyhow::Result<()> {
+/// Does `run` and then ends the broadcast, however `run` went, also when it is stopped by hand.
+pub(super) async fn during(
+    stage: &Stage<'_>,
+    broadcast: &Broadcast,
+    run: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let ran = tokio::select! {
+        ran = run => ran,
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("stopped by hand")),
+    };
+    let ended = put_away(stage, broadcast).await;
+    ran?;
+    ended
+}
+
+/// Ends what was opened; a broadcast that never was live is cancelled.
+async fn put_away(stage: &Stage<'_>, broadcast: &Broadcast) -> anyhow::Result<()> {
     match stage.api.order(broadcast, "end").await {
         Ok(()) => Ok(()),
         Err(refused) => stage.api.order(broadcast, "cancel").await.map_err(|_| refused),

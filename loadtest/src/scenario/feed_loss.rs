@@ -27,10 +27,8 @@ pub(super) async fn run(stage: &Stage<'_>, conductor: &mut Conductor, outcome: &
         "feed-loss needs --standins: only the media stand-in lets the tester play the creator's camera; with a real media server this part is not possible",
     )?;
     let broadcast = broadcast::open_lobby(stage).await?;
-    let ran = lose_and_regain(stage, standins, &broadcast, conductor, outcome).await;
-    let ended = broadcast::put_away(stage, &broadcast).await;
-    ran?;
-    ended
+    let run = lose_and_regain(stage, standins, &broadcast, conductor, outcome);
+    broadcast::during(stage, &broadcast, run).await
 }
 
 async fn lose_and_regain(

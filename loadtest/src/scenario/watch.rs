@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::{
+    api::Broadcast,
     clock,
     conductor::Conductor,
     crowd::Order,
@@ -18,29 +19,29 @@ use crate::{
 };
 
 pub(super) async fn run(stage: &Stage<'_>, conductor: &mut Conductor, outcome: &mut Outcome) -> anyhow::Result<()> {
-    let driven = match stage.args.creator_token {
-        Some(_) => Some(broadcast::open_lobby(stage).await?),
-        None => None,
-    };
-    let ran = async {
-        conductor.join_all().await?;
-        if let Some(driven) = &driven {
-            broadcast::go_live(stage, driven).await?;
-        }
-        let triggers = beat(stage, conductor).await?;
-        measure(conductor, &triggers, outcome);
-        if stage.args.rejoin {
-            rejoin::run(conductor, outcome).await?;
-        }
-        conductor.stop().await
+    if stage.args.creator_token.is_none() {
+        return attend(stage, None, conductor, outcome).await;
     }
-    .await;
-    if let Some(driven) = &driven {
-        let ended = broadcast::put_away(stage, driven).await;
-        ran?;
-        return ended;
+    let driven = broadcast::open_lobby(stage).await?;
+    broadcast::during(stage, &driven, attend(stage, Some(&driven), conductor, outcome)).await
+}
+
+async fn attend(
+    stage: &Stage<'_>,
+    driven: Option<&Broadcast>,
+    conductor: &mut Conductor,
+    outcome: &mut Outcome,
+) -> anyhow::Result<()> {
+    conductor.join_all().await?;
+    if let Some(driven) = driven {
+        broadcast::go_live(stage, driven).await?;
     }
-    ran
+    let triggers = beat(stage, conductor).await?;
+    measure(conductor, &triggers, outcome);
+    if stage.args.rejoin {
+        rejoin::run(conductor, outcome).await?;
+    }
+    conductor.stop().await
 }
 
 /// Reacts once a second for the duration; returns when.

@@ -1,7 +1,5 @@
 //! A small server speaks the contract's frames, well and badly; the checker must tell the two apart.
 
-mod server;
-
 use std::time::Duration;
 
 use loadtest::{
@@ -10,8 +8,9 @@ use loadtest::{
     message::{Kind, State},
     tally::{Tally, Wave},
 };
-use server::Script;
 use tokio::{sync::mpsc, task::LocalSet, time::timeout};
+
+use super::server::{self, Script};
 
 /// Far longer than any of these runs takes; a level that is not reached by then never is.
 const PATIENCE: Duration = Duration::from_secs(20);
