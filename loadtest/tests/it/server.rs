@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::broadcast,
     task::JoinSet,
 };
 
@@ -25,6 +26,15 @@ pub struct Script {
     full_for: usize,
     is_closed: bool,
     leaves_once: bool,
+    echo: Option<Echo>,
+}
+
+/// How a reaction of anybody reaches everybody.
+#[derive(Clone, Debug)]
+struct Echo {
+    to_all: broadcast::Sender<()>,
+    /// The socket with this number is told nothing.
+    deaf: Option<usize>,
 }
 
 impl Script {
@@ -46,6 +56,11 @@ impl Script {
     /// The first socket is asked to come back; later ones must bring the right ticket.
     pub fn leaving_once(self) -> Self {
         Self { leaves_once: true, ..self }
+    }
+
+    /// What anybody sends comes to all as reactions, except to the socket with the number `deaf`.
+    pub fn echoing(self, deaf: Option<usize>) -> Self {
+        Self { echo: Some(Echo { to_all: broadcast::channel(64).0, deaf }), ..self }
     }
 }
 
@@ -83,8 +98,31 @@ async fn serve(mut stream: TcpStream, script: &Script, knock: usize) {
         play(script, knock, &request)
     };
     stream.write_all(&out).await.unwrap();
-    let mut heard = Vec::new();
-    while stream.read_buf(&mut heard).await.is_ok_and(|came| came > 0) {}
+    match &script.echo {
+        Some(echo) => echo_until_gone(stream, echo, knock).await,
+        None => while stream.read_buf(&mut Vec::new()).await.is_ok_and(|came| came > 0) {},
+    }
+}
+
+async fn echo_until_gone(mut stream: TcpStream, echo: &Echo, knock: usize) {
+    let (mut heard, mut reactions) = (Vec::new(), Vec::new());
+    text(&mut reactions, r#"{"t":"reactions","epoch":1,"offset":0,"totals":{"❤️":1},"window_ms":250}"#);
+    let mut from_all = echo.to_all.subscribe();
+    loop {
+        tokio::select! {
+            came = stream.read_buf(&mut heard) => match came {
+                Ok(1..) if heard[0] == 0x81 => drop(echo.to_all.send(())),
+                _ => return,
+            },
+            told = from_all.recv() => {
+                told.unwrap();
+                if echo.deaf != Some(knock) && stream.write_all(&reactions).await.is_err() {
+                    return;
+                }
+            }
+        }
+        heard.clear();
+    }
 }
 
 fn refusal(status: &str, headers: &str, code: &str) -> Vec<u8> {
