@@ -13,7 +13,7 @@ const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 56.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 12.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 40.0;
 /// Bars of a histogram.
 const BARS: usize = 60;
 
