@@ -1,5 +1,6 @@
 //! Backstage Pass: who may enter a creator's space, and what happens inside while it is live.
 
+pub mod access;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod keys;
 pub mod limits;
 pub mod live;
 pub mod local;
+pub mod notify;
 pub mod provider;
 pub mod socket;
 pub mod store;

@@ -179,6 +179,83 @@ pub const LEASE_RENEW_EVERY: Duration = Duration::from_secs(10);
 pub const DOCTOR_WAIT: Duration = Duration::from_secs(5);
 /// Open files below which the doctor warns: a socket a viewer, and some for everything else.
 pub const OPEN_FILES_MIN: u64 = 16 * 1024;
+
+// Access.
+
+/// How long the log of changed rights is kept; nodes read it every few seconds, a day is for people who look.
+pub const CHANGES_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Changes of rights read at once; more than this in one reading window waits for the next look.
+pub const CHANGES_READ_MAX: i64 = 200_000;
+/// Grants written down as expired in one go; the rest follows with the next.
+pub const GRANTS_EXPIRED_AT_ONCE_MAX: i64 = 5_000;
+/// An e-mail address; SMTP allows no more.
+pub const ADDRESS_BYTES_MAX: usize = 254;
+/// What stands before the `@`; SMTP allows no more.
+pub const ADDRESS_LOCAL_BYTES_MAX: usize = 64;
+/// Digits of a sign-in code.
+pub const CODE_DIGITS: u32 = 6;
+/// Characters of the long code that is sent while guesses fail at large: 50 bits.
+pub const LONG_CODE_CHARS: usize = 10;
+/// How long a sign-in code is good.
+pub const CODE_LASTS: Duration = Duration::from_secs(10 * 60);
+/// How long a browser is remembered as the one that asked for a code.
+pub const BROWSER_REMEMBERED: Duration = Duration::from_secs(3600);
+/// Keys whose recent doings are counted in memory, some 100 bytes each.
+pub const WINDOW_KEYS_MAX: usize = 100_000;
+/// The window in which mails to one address are counted.
+pub const ADDRESS_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// The window of the slower counts of one address.
+pub const ADDRESS_DAY: Duration = Duration::from_secs(24 * 3600);
+/// The window in which mails asked for by one client are counted.
+pub const CLIENT_MAIL_WINDOW: Duration = Duration::from_secs(3600);
+/// The window in which wrong guesses are counted, for a client and for the site: as long as a code is good.
+pub const GUESS_WINDOW: Duration = Duration::from_secs(10 * 60);
+
+/// How often people may ask for codes and guess at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginLimits {
+    /// Codes mailed to one address in [`ADDRESS_WINDOW`].
+    pub mails_an_address: u32,
+    /// Codes mailed to one address in [`ADDRESS_DAY`].
+    pub mails_an_address_a_day: u32,
+    /// Codes of one address in [`ADDRESS_DAY`] that were guessed at wrongly, before no more are sent: 5 × 5 tries at a million codes.
+    pub guessed_codes_an_address_a_day: u32,
+    /// Codes asked for by one client in [`CLIENT_MAIL_WINDOW`].
+    pub mails_a_client: u32,
+    /// Wrong guesses by one client in [`GUESS_WINDOW`].
+    pub wrong_guesses_a_client: u32,
+    /// Wrong guesses on the whole site in [`GUESS_WINDOW`], beyond twice the right ones, before codes become long.
+    pub wrong_guesses_on_the_site: u32,
+}
+
+/// What the outside world gets.
+pub const LOGIN_STRICT: LoginLimits = LoginLimits {
+    mails_an_address: 3,
+    mails_an_address_a_day: 20,
+    guessed_codes_an_address_a_day: 5,
+    mails_a_client: 10,
+    wrong_guesses_a_client: 30,
+    wrong_guesses_on_the_site: 500,
+};
+/// The same limits, set high, for a laptop and its tests.
+pub const LOGIN_OPEN: LoginLimits = LoginLimits {
+    mails_an_address: 1_000,
+    mails_an_address_a_day: 10_000,
+    guessed_codes_an_address_a_day: 1_000,
+    mails_a_client: 10_000,
+    wrong_guesses_a_client: 10_000,
+    wrong_guesses_on_the_site: 100_000,
+};
+/// How long an SMTP server may take for one command.
+pub const SMTP_TIMEOUT: Duration = Duration::from_secs(10);
+/// API tokens of one person; a script needs one.
+pub const TOKENS_MAX: i64 = 50;
+/// Members of one team.
+pub const MEMBERS_MAX: i64 = 500;
+/// Characters of a name of a token, a team or a person.
+pub const NAME_CHARS_MAX: usize = 120;
+/// How long the readiness check waits for the database.
+pub const READY_WAIT: Duration = Duration::from_secs(1);
 /// How often a silent viewer is pinged; proxies commonly cut at 60 s of silence.
 pub const SOCKET_HEARTBEAT: Duration = Duration::from_secs(25);
 /// Silence after which a viewer counts as gone: a heartbeat and 8 s for the answer, under the 35 s promised.

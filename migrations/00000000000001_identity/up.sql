@@ -22,6 +22,7 @@ create table login_codes (
   used_at timestamptz);
 create unique index one_live_code on login_codes (address_hash) where used_at is null;
 create index codes_to_prune on login_codes (expires_at);
+create index codes_of_an_address on login_codes (address_hash, created_at);
 
 create table sessions (
   id uuid primary key,

@@ -11,5 +11,6 @@ pub mod schema;
 
 mod tls;
 
+pub use diesel_async::AsyncPgConnection as Connection;
 pub use error::{Denied, StoreError};
 pub use pool::{Store, Work};

@@ -13,6 +13,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     entropy::{SharedEntropy, random_bytes},
+    identity::{Authenticator, Credential},
     keys::{KeyRing, Purpose},
     limits::BODY_BYTES_MAX,
     web::{
@@ -126,7 +127,16 @@ async fn judge(request: &mut ServiceRequest) -> Result<(), Problem> {
         Some(value) => value.to_str().ok().map(str::to_owned),
         None => form_field(request).await?,
     };
-    if given.is_some_and(|token| csrf.holds(&session, &token)) { Ok(()) } else { Err(Code::CrossSite.into()) }
+    if given.is_some_and(|token| csrf.holds(&session, &token)) || is_nobodys(request, session).await? {
+        return Ok(());
+    }
+    Err(Code::CrossSite.into())
+}
+
+/// A cookie that opens nothing (any more) gives another site nothing to use, and must not keep its browser from signing in.
+async fn is_nobodys(request: &ServiceRequest, session: String) -> Result<bool, Problem> {
+    let Some(desk) = request.app_data::<web::Data<Authenticator>>().cloned() else { return Ok(false) };
+    Ok(desk.authenticate(&Credential::Cookie(session)).await?.is_none())
 }
 
 /// The token in a form's body, which is put back for the handler.

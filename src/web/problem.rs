@@ -72,6 +72,13 @@ codes! {
     CrossSite = 403 "cross_site" "This request did not come from our own page.";
     /// The token does not carry the scope.
     ScopeMissing = 403 "scope_missing" "This token may not do that.";
+    // teams and tokens
+    /// The person is a member of the team.
+    AlreadyMember = 409 "already_member" "This person is a member already.";
+    /// A team without an owner would belong to nobody.
+    LastOwner = 409 "last_owner" "A team keeps at least one owner. Make somebody else an owner first.";
+    /// As many as anybody may have.
+    LimitReached = 409 "limit_reached" "There are as many of these as there may be. Remove one first.";
     /// The door is closed to this person; `code` is replaced by the entitlement's reason.
     EntryRefused = 403 "entry_refused" "This door is closed to you.";
     // broadcasts

@@ -92,6 +92,7 @@ const GOOD: &[(&str, &str)] = &[
     ("src/app.rs", "use crate::live::store::A;"),
     ("src/live/media.rs", "#[expect(dead_code, reason = \"used by the next step\")]\nfn f() {}"),
     ("src/live/media.rs", "// unsafe code and do_send( are only talked about\nconst SAID: &str = \"#[allow(x)]\";"),
+    ("tests/it/a.rs", "async fn until() { tokio::time::sleep(d).await; }"),
     ("src/limits.rs", "pub const RETRIES_MAX: u8 = 3;"),
     ("src/live/media.rs", "struct Database; struct Information;"),
 ];

@@ -17,6 +17,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// What may talk to an outside party.
 const SDKS: &[&str] = &["livekit_api", "livekit_protocol", "livekit_token", "reqwest", "lettre"];
+/// How a function is called that looks again and again until something holds.
+const WAITING: &[&str] = &["wait", "until", "eventually"];
 const EVENT_LOOP: &[&str] =
     &["tokio", "actix", "actix_web", "actix_rt", "actix_http", "actix_server", "futures_util", "async", "await"];
 
@@ -123,20 +125,14 @@ fn word_rules(source: &Source, code: &str, own: &str) -> Vec<String> {
         ("todo!(", true, "unfinished"),
         ("unimplemented!(", true, "unfinished"),
         ("dbg!(", true, "left over"),
-        ("unbounded_channel", true, "every queue has a limit"),
         (
             "thread::sleep",
             path != "src/local/process.rs" && !path.starts_with("tests/it/support/"),
             "waits go through the clock; `until` is the one for local start-up",
         ),
         (
-            "time::sleep(",
-            test && !source.text.contains("start_paused = true"),
-            "a test waits for a level, with a limit",
-        ),
-        (
             "process::exit",
-            !path.ends_with("main.rs") && !path.starts_with("src/command/"),
+            path.starts_with("src/") && path != "src/main.rs" && !path.starts_with("src/command/"),
             "only a command ends the process",
         ),
         ("prometheus::register", true, "every series is declared in telemetry"),
@@ -147,8 +143,23 @@ fn word_rules(source: &Source, code: &str, own: &str) -> Vec<String> {
             found.push(format!("line {}: `{}`: {why}", line_of(code, at), word.trim_end_matches('(')));
         }
     }
-    for (at, _) in own.match_indices("mpsc::channel()") {
-        found.push(format!("line {}: `mpsc::channel`: every queue has a limit; use `sync_channel`", line_of(own, at)));
+    for word in ["unbounded_channel", "mpsc::channel()"] {
+        for (at, _) in own.match_indices(word) {
+            found.push(format!("line {}: `{word}`: every queue has a limit", line_of(own, at)));
+        }
+    }
+    // A function that waits for a level may pause between two looks; on a paused clock a sleep takes no time.
+    if test && !source.text.contains("start_paused = true") {
+        let waits: Vec<_> = functions(code)
+            .into_iter()
+            .filter(|(name, ..)| WAITING.iter().any(|word| name.starts_with(word)))
+            .collect();
+        for (at, _) in code.match_indices("time::sleep(") {
+            let line = line_of(code, at);
+            if !waits.iter().any(|(_, first, lines)| (*first..first + lines).contains(&line)) {
+                found.push(format!("line {line}: `time::sleep`: a test waits for a level, with a limit"));
+            }
+        }
     }
     for word in ["counter!(", "gauge!(", "histogram!("] {
         for (at, _) in own.match_indices(word) {
