@@ -74,6 +74,15 @@ pub enum LocalError {
         /// Where they should be.
         url: String,
     },
+    /// Somebody else's stand-ins do not tell their keys.
+    #[error(
+        "The stand-ins at {url} belong to another node and keep their keys to themselves. Set livekit.key and livekit.secret to the ones \
+         in that node's serve.json."
+    )]
+    StandInsKey {
+        /// Where they are.
+        url: String,
+    },
     /// The mode asks for a real LiveKit and there is none.
     #[error(
         "livekit.mode is real, but no LiveKit server is configured (livekit.url) and no program was found (livekit.program, the \

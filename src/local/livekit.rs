@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ use super::postgres_binaries::Place;
 use super::probe::answers;
 use super::process::until;
 use super::secret_file;
-use super::standins::free_port;
 use super::warden::Warden;
 use crate::entropy::Entropy;
 use crate::limits::LOCAL_START_WAIT;
@@ -174,6 +173,15 @@ fn new_secret(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 32];
     entropy.fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes).replace('-', "_")
+}
+
+/// The wanted port when it is free, any free one otherwise.
+fn free_port(wanted: u16) -> io::Result<u16> {
+    let at = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    match at(wanted) {
+        Ok(listener) => Ok(listener.local_addr()?.port()),
+        Err(_) => Ok(at(0)?.local_addr()?.port()),
+    }
 }
 
 fn free_udp_port(wanted: u16) -> io::Result<u16> {

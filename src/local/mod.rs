@@ -125,17 +125,17 @@ impl LocalStack {
             self.postgres = Some(postgres);
         }
         let Need::Engine { own_url } = need else { return Ok(()) };
+        let hook = format!("{own_url}/hooks/livekit");
         let standins = if config.standins.url.is_empty() {
-            standins::start(warden, &self.state_dir.join("standins"), keeper, config.standins.port)?
+            standins::start(warden, &self.state_dir.join("standins"), keeper, config.standins.port, &hook)?
         } else {
-            standins::elsewhere(&config.standins.url)?
+            standins::elsewhere(&config.standins.url, &hook)?
         };
         if self.mail_url.is_none() {
             self.mail_url = Some(SecretString::from(format!("smtp://{}", standins.smtp)));
         }
         self.standins_url = Some(standins.http.clone());
         if self.media.is_none() {
-            let hook = format!("{own_url}/hooks/livekit");
             let real = match config.livekit.mode {
                 LiveKitMode::Standin => None,
                 LiveKitMode::Auto | LiveKitMode::Real => livekit::find(&config.livekit.program, &place),
@@ -149,7 +149,7 @@ impl LocalStack {
                     let built = place.cache.join("bin").join(format!("livekit-server-{}", livekit::VERSION));
                     return Err(LocalError::LiveKitMissing { built });
                 }
-                None => stand_in_media(&standins),
+                None => stand_in_media(config, &standins)?,
             });
         }
         Ok(())
@@ -252,15 +252,16 @@ fn own_media(config: &Config, ours: livekit::LocalLiveKit) -> MediaServer {
     }
 }
 
-fn stand_in_media(standins: &StandIns) -> MediaServer {
+fn stand_in_media(config: &Config, standins: &StandIns) -> Result<MediaServer, LocalError> {
     let url = format!("{}/livekit", standins.http);
-    MediaServer {
-        public_url: as_socket(&url),
-        url,
-        key: standins.livekit.key.clone(),
-        secret: SecretString::from(standins.livekit.secret.clone()),
-        real: false,
+    let (key, secret) = match &standins.livekit {
+        Some(keys) => (keys.key.clone(), SecretString::from(keys.secret.clone())),
+        None => (config.livekit.key.clone(), config.livekit.secret.clone()),
+    };
+    if secret.expose_secret().is_empty() {
+        return Err(LocalError::StandInsKey { url: standins.http.clone() });
     }
+    Ok(MediaServer { public_url: as_socket(&url), url, key, secret, real: false })
 }
 
 fn public_url(config: &Config, url: &str) -> String {

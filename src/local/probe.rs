@@ -12,12 +12,23 @@ pub fn answers(address: &str) -> bool {
 
 /// The status and the body that the server at this plain HTTP address answers with. Bodies in chunks are not put together.
 pub fn get(address: &str) -> Option<(u16, String)> {
+    ask(address, "GET", "")
+}
+
+/// The same for a JSON body that is handed in.
+pub fn post(address: &str, json: &str) -> Option<(u16, String)> {
+    ask(address, "POST", json)
+}
+
+fn ask(address: &str, method: &str, json: &str) -> Option<(u16, String)> {
     let url = url::Url::parse(address).ok()?;
     let peer: SocketAddr = url.socket_addrs(|| None).ok()?.into_iter().next()?;
     let mut stream = TcpStream::connect_timeout(&peer, LOCAL_PROBE_WAIT).ok()?;
     stream.set_read_timeout(Some(LOCAL_PROBE_WAIT)).ok()?;
     stream.set_write_timeout(Some(LOCAL_PROBE_WAIT)).ok()?;
-    write!(stream, "GET {} HTTP/1.0\r\nHost: {peer}\r\n\r\n", url.path()).ok()?;
+    let (path, length) = (url.path(), json.len());
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {peer}\r\n").ok()?;
+    write!(stream, "Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}").ok()?;
     let mut answer = Vec::new();
     stream.take(LOCAL_PROBE_BYTES_MAX).read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8(answer).ok()?;

@@ -1,7 +1,6 @@
 //! The stand-ins of local mode: a program of their own beside ours, started by us, and found again after a crash.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde::Deserialize;
 
 use super::LocalError;
 use super::child::{Program, Running, last_words};
-use super::probe::{answers, get};
+use super::probe::{answers, get, post};
 use super::process::until;
 use super::warden::Warden;
 use crate::limits::LOCAL_START_WAIT;
@@ -33,8 +32,8 @@ pub struct StandIns {
     pub http: String,
     /// `host:port` that takes mail.
     pub smtp: String,
-    /// What signs the tokens of the stand-in for LiveKit.
-    pub livekit: Keys,
+    /// What signs the tokens of the stand-in for LiveKit; told in the file alone, never over HTTP.
+    pub livekit: Option<Keys>,
 }
 
 /// A key of LiveKit and its secret.
@@ -47,14 +46,13 @@ pub struct Keys {
 }
 
 /// Starts the stand-ins with their state in `desk`, or takes over the ones that an engine left behind there.
-pub fn start(warden: &Warden, desk: &Path, keeper: &Path, port: u16) -> Result<StandIns, LocalError> {
+pub fn start(warden: &Warden, desk: &Path, keeper: &Path, port: u16, hook: &str) -> Result<StandIns, LocalError> {
     fs::create_dir_all(desk).map_err(|error| LocalError::directory(desk, error))?;
-    let before = read(desk);
-    let mut program = Program {
+    let program = Program {
         name: NAME,
         keeper: keeper.to_path_buf(),
         file: beside(keeper),
-        args: vec![],
+        args: arguments(desk, port, hook),
         owner: None,
         log: desk.join("standins.log"),
         pid_file: desk.join("standins.pid"),
@@ -67,38 +65,40 @@ pub fn start(warden: &Warden, desk: &Path, keeper: &Path, port: u16) -> Result<S
     }
     if let Some(orphan) = Running::find(&program.pid_file) {
         let pid = orphan.pid();
-        if let Some(known) = before.filter(|known| known.pid == pid && (port == 0 || ends_in(&known.http, port)))
+        if let Some(known) = read(desk).filter(|known| known.pid == pid && (port == 0 || ends_in(&known.http, port)))
             && answers(&format!("{}/_ports", known.http))
         {
-            program.args = arguments(desk, port_of(&known.http).unwrap_or(port));
             warden.adopt(program, orphan).map_err(|error| LocalError::start(NAME, error))?;
+            register(&known.http, hook)?;
             tracing::info!(pid, "took over the stand-ins of an earlier run");
             return Ok(known);
         }
         if !orphan.end(&program) {
             return Err(LocalError::Orphan { name: NAME, pid });
         }
-        return launch(warden, desk, program, port);
     }
-    launch(
-        warden,
-        desk,
-        program,
-        port.max(before.and_then(|known| port_of(&known.http)).filter(|_| port == 0).unwrap_or(0)),
-    )
+    launch(warden, desk, program)
 }
 
-/// The stand-ins of another node, which say the same about themselves over HTTP.
-pub fn elsewhere(url: &str) -> Result<StandIns, LocalError> {
+/// The stand-ins of another node, which say the same about themselves over HTTP, but for their keys.
+pub fn elsewhere(url: &str, hook: &str) -> Result<StandIns, LocalError> {
     let url = url.trim_end_matches('/');
     let said = get(&format!("{url}/_ports")).and_then(|(_, body)| serde_json::from_str(&body).ok());
-    said.ok_or_else(|| LocalError::StandInsAway { url: url.to_owned() })
+    let known = said.ok_or_else(|| LocalError::StandInsAway { url: url.to_owned() })?;
+    register(url, hook)?;
+    Ok(known)
 }
 
-fn launch(warden: &Warden, desk: &Path, mut program: Program, port: u16) -> Result<StandIns, LocalError> {
-    // The address must stay the same when the warden starts them again, so a free port is chosen here and not by them.
-    let port = free_port(port).map_err(|error| LocalError::start(NAME, error))?;
-    program.args = arguments(desk, port);
+/// Tells running stand-ins where the webhooks of their LiveKit go.
+fn register(http: &str, hook: &str) -> Result<(), LocalError> {
+    let body = serde_json::json!({ "url": hook }).to_string();
+    match post(&format!("{http}/livekit/_webhook"), &body) {
+        Some((200..300, _)) => Ok(()),
+        _ => Err(LocalError::StandInsAway { url: http.to_owned() }),
+    }
+}
+
+fn launch(warden: &Warden, desk: &Path, program: Program) -> Result<StandIns, LocalError> {
     let log = program.log.clone();
     let _ = fs::remove_file(desk.join("standins.json"));
     let pid = warden.start(program).map_err(|error| LocalError::start(NAME, error))?;
@@ -112,17 +112,10 @@ fn launch(warden: &Warden, desk: &Path, mut program: Program, port: u16) -> Resu
     said.ok_or_else(|| LocalError::NotReady { name: NAME, words: last_words(&log), log })
 }
 
-/// The port itself when it is named and free or not ours to judge; a free one otherwise.
-pub(super) fn free_port(wanted: u16) -> std::io::Result<u16> {
-    let at = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    match at(wanted) {
-        Ok(listener) => Ok(listener.local_addr()?.port()),
-        Err(_) => Ok(at(0)?.local_addr()?.port()),
-    }
-}
-
-fn arguments(desk: &Path, port: u16) -> Vec<std::ffi::OsString> {
-    vec!["--state".into(), desk.into(), "--port".into(), port.to_string().into()]
+/// Port 0 is theirs to choose: they take the one of their last run while they can, because somebody may have the mailbox open.
+fn arguments(desk: &Path, port: u16, hook: &str) -> Vec<std::ffi::OsString> {
+    let port = port.to_string();
+    vec!["--state".into(), desk.into(), "--port".into(), port.into(), "--livekit-webhook".into(), hook.into()]
 }
 
 fn read(desk: &Path) -> Option<StandIns> {

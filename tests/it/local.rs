@@ -101,3 +101,50 @@ fn a_state_directory_that_cannot_be_written_is_named_in_one_sentence() {
     assert!(said.starts_with("The directory /proc/nowhere cannot be used"), "{said}");
     assert!(said.contains("BACKSTAGE_STATE_DIR"), "{said}");
 }
+
+fn start_engine(state: &Path, livekit: &str) -> LocalStack {
+    let given = [
+        ("BACKSTAGE_STATE_DIR".to_owned(), state.display().to_string()),
+        ("BACKSTAGE__LIVEKIT__MODE".to_owned(), livekit.to_owned()),
+    ];
+    let config = Config::from_layers(None, Some(HashMap::from(given))).unwrap();
+    let need = Need::Engine { own_url: "http://127.0.0.1:9".to_owned() };
+    LocalStack::start_with(&config, &need, &SystemEntropy, Path::new(ENGINE)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn pid_in(file: &Path) -> i32 {
+    fs::read_to_string(file).unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn everything_an_engine_needs_is_started_and_ends_with_it() {
+    let state = state();
+    let mut stack = start_engine(state.path(), "standin");
+    let standins = stack.standins_url().unwrap().to_owned();
+    assert!(backstage::local::probe::answers(&format!("{standins}/_ports")));
+    assert!(!stack.media().unwrap().real);
+    let pids = [pid_in(&state.path().join("standins/standins.pid")), server_pid(state.path())];
+    stack.announce("node", "http://127.0.0.1:9", "http://127.0.0.1:9/metrics").unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&fs::read(state.path().join("serve.json")).unwrap()).unwrap();
+    assert_eq!(told["standins"], standins);
+    drop(stack);
+    assert!(pids.iter().all(|pid| !alive(*pid)));
+    assert!(!state.path().join("serve.json").exists());
+}
+
+#[test]
+fn the_stand_ins_keep_their_address_when_they_die_and_when_they_are_started_again() {
+    let state = state();
+    let stack = start_engine(state.path(), "standin");
+    let address = stack.standins_url().unwrap().to_owned();
+    let first = pid_in(&state.path().join("standins/standins.pid"));
+    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    let back = (0..500).any(|_| {
+        let pid = pid_in(&state.path().join("standins/standins.pid"));
+        assert!(Command::new("true").status().unwrap().success()); // some time, without a sleep
+        pid != first && backstage::local::probe::answers(&format!("{address}/_ports"))
+    });
+    assert!(back, "the stand-ins did not come back");
+    drop(stack);
+    assert_eq!(start_engine(state.path(), "standin").standins_url(), Some(address.as_str()));
+}
