@@ -8,7 +8,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const views = join(here, "../target/view-preview");
 const types = { ".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".json": "application/json" };
 // The policy that the engine sends with its pages.
-const policy = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://127.0.0.1:*; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const policy = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws://127.0.0.1:* http://127.0.0.1:*; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /** The rendered views by name. */
 export const names = () => readdirSync(views).filter((file) => file.endsWith(".html")).map((file) => file.slice(0, -5)).sort();

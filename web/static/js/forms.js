@@ -35,6 +35,12 @@ function bodyOf(form) {
   return body;
 }
 
+/** The fields that the server names, as a list or by their sentences. @param {any} error @returns {string[]} */
+function wrongFields(error) {
+  const named = error?.body?.fields ?? [];
+  return Array.isArray(named) ? named : Object.keys(named);
+}
+
 /** @param {HTMLFormElement} form */
 async function send(form) {
   const [method, template] = (form.dataset.api ?? "").split(" ");
@@ -42,6 +48,7 @@ async function send(form) {
   const button = one("[type=submit]", form);
   const told = one("[data-problem]", form);
   if (told) told.textContent = "";
+  for (const field of all("[aria-invalid]", form)) field.removeAttribute("aria-invalid");
   button?.setAttribute("aria-busy", "true");
   try {
     const body = bodyOf(form);
@@ -51,6 +58,7 @@ async function send(form) {
     else if (form.hasAttribute("data-auto")) toast(done);
     else { toastAfterReload(done); location.reload(); }
   } catch (error) {
+    for (const name of wrongFields(error)) /** @type {any} */ (form.elements.namedItem(name))?.setAttribute?.("aria-invalid", "true");
     if (told) told.textContent = /** @type {Error} */ (error).message;
     else toast(/** @type {Error} */ (error).message);
     if (form.hasAttribute("data-auto")) form.reset();

@@ -41,7 +41,10 @@ export class Player {
 
   /** Loads the media library before it is needed. */
   async warm() {
-    this.#kit ??= await import("livekit-client");
+    if (!this.#kit) {
+      this.#kit = await import("livekit-client");
+      this.#kit.setLogLevel("warn");
+    }
     return this.#kit;
   }
 

@@ -44,8 +44,9 @@ export class Publisher {
 
   async #join() {
     const turn = ++this.#turn;
-    const [{ Room, RoomEvent, Track, DisconnectReason }, pass] = await Promise.all([import("livekit-client"), call("POST", `/api/v1/broadcasts/${this.#wanted}/publisher-token`)]);
+    const [{ Room, RoomEvent, Track, DisconnectReason, setLogLevel }, pass] = await Promise.all([import("livekit-client"), call("POST", `/api/v1/broadcasts/${this.#wanted}/publisher-token`)]);
     if (turn !== this.#turn) return;
+    setLogLevel("warn");
     const room = new Room({ adaptiveStream: false, dynacast: false, stopLocalTrackOnUnpublish: false, disconnectOnPageLeave: true });
     room.on(RoomEvent.Disconnected, (reason) => {
       if (room !== this.#room) return;
