@@ -329,3 +329,40 @@ pub const HTTP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 pub const HTTP_DISCONNECT_WAIT: Duration = Duration::from_secs(2);
 /// How long a stop waits for answers that are being made.
 pub const HTTP_STOP_WAIT: Duration = Duration::from_secs(10);
+/// How long an answer about rights is believed while the database is away: the minute of rule A5, less the second in which
+/// sockets are told.
+pub const RIGHTS_KNOWN: Duration = Duration::from_secs(59);
+/// How long the rights of somebody who is nowhere inside are kept after they were last asked for.
+pub const RIGHTS_IDLE: Duration = Duration::from_secs(300);
+/// How often those are looked for.
+pub const RIGHTS_SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked whose rights are not known any more; the second that `RIGHTS_KNOWN` leaves.
+pub const RIGHTS_CHECK_EVERY: Duration = Duration::from_millis(500);
+/// People who wait for one person's rights at once; beyond it something is wrong with whoever asks.
+pub const RIGHTS_WAITERS_MAX: usize = 256;
+/// Queries for rights, or for openings, that may start without a distance between them; one person who clicks needs few.
+pub const LOADS_BURST: u32 = 4;
+/// The distance between such queries once those are spent: 5,000 people who return within 5 s cost two dozen queries.
+pub const LOADS_EVERY: Duration = Duration::from_millis(250);
+/// Keys of one such query; an array of this many ids is 32 KB.
+pub const LOAD_KEYS_MAX: usize = 2_000;
+/// Keys that may wait for one; a node's whole audience and as many again.
+pub const LOADS_WAITING_MAX: usize = 100_000;
+/// How long somebody waits for such a query before the answer is "unknown".
+pub const LOAD_WAIT: Duration = Duration::from_secs(4);
+/// The pause before rights that changed and could not be read are read again; it doubles up to the longest.
+pub const LOAD_AGAIN_FIRST: Duration = Duration::from_millis(250);
+/// The longest such pause.
+pub const LOAD_AGAIN_MAX: Duration = Duration::from_secs(5);
+/// How often the log of changed rights is looked at; other nodes' changes are seen within this, and 15 s is the rule.
+pub const CHANGES_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How far back each look goes: longer than a transaction may stay open, so that none is overlooked.
+pub const CHANGES_OVERLAP: Duration = Duration::from_secs(20);
+/// How often rows are put in order: grants whose time is up, changes that everybody has seen.
+pub const RIGHTS_TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How old what opens an experience may be before it is read again; changes made on this node are told at once.
+pub const OPENING_FRESH: Duration = Duration::from_secs(15);
+/// How long an opening is kept, and kept fresh, after it was last asked for.
+pub const OPENING_IDLE: Duration = Duration::from_secs(1_800);
+/// The pause before a wake-up that a full mailbox refused is tried again; well inside the second of rule L11.
+pub const EXPIRY_AGAIN: Duration = Duration::from_millis(50);

@@ -84,6 +84,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether a role allows it.
+    #[must_use]
+    pub fn is_staff(self) -> bool {
+        self == Self::Staff
+    }
+
     /// The word on the wire.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -23,9 +23,17 @@ pub use rights::{opening_of_space, openings, rights};
 
 /// Rights as Postgres has them.
 #[derive(Clone, Debug)]
-pub struct PostgresRights(pub Store);
+pub struct PgRights(Store);
 
-impl RightsSource for PostgresRights {
+impl PgRights {
+    /// Rights as `store` has them.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self(store)
+    }
+}
+
+impl RightsSource for PgRights {
     fn rights(&self, users: Vec<UserId>) -> BoxFuture<'static, Result<Vec<Rights>, StoreError>> {
         let store = self.0.clone();
         async move { store.run(move |connection| async move { rights(connection, &users).await }.boxed()).await }

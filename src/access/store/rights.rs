@@ -1,4 +1,4 @@
-//! Reads the rights of many people in two queries, and what opens many experiences in one.
+//! Reads the rights of many people in one query, and what opens many experiences in another.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,60 +16,51 @@ use crate::{
 
 type Time = chrono::DateTime<chrono::Utc>;
 
+/// One row of [`RIGHTS`]; what its columns mean depends on `kind`.
 #[derive(diesel::QueryableByName)]
-struct GrantRow {
-    #[diesel(sql_type = SqlUuid)]
-    user_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    space_id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    experience_id: Option<Uuid>,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    access_pass_id: Option<Uuid>,
-    #[diesel(sql_type = Text)]
-    source: String,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Timestamptz)]
-    starts_at: Time,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    expires_at: Option<Time>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    past_due_until: Option<Time>,
-}
-
-const GRANTS: &str = "
-    select user_id, id, space_id, experience_id, access_pass_id, source, status, starts_at, expires_at, past_due_until
-      from access_grants where user_id = any($1)";
-
-#[derive(diesel::QueryableByName)]
-struct AroundRow {
+struct Row {
     #[diesel(sql_type = Text)]
     kind: String,
     /// The user; the pass for an experience that is ticked.
     #[diesel(sql_type = SqlUuid)]
     of: Uuid,
-    /// The team, the space, or the experience.
+    /// The space; the team of a membership; the experience that is ticked.
     #[diesel(sql_type = SqlUuid)]
     at: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    grant_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    experience_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pass_id: Option<Uuid>,
+    /// The source of a grant; the role of a membership.
     #[diesel(sql_type = Nullable<Text>)]
-    role: Option<String>,
+    word: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    status: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    starts_at: Option<Time>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     until: Option<Time>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    past_due_until: Option<Time>,
 }
 
-const AROUND: &str = "
-    select 'member' as kind, m.user_id as of, m.team_id as at, m.role::text as role, null::timestamptz as until
+/// One statement, so that all of it is of one moment.
+const RIGHTS: &str = "
+    select 'grant' as kind, g.user_id as of, g.space_id as at, g.id as grant_id, g.experience_id, g.access_pass_id as pass_id,
+           g.source as word, g.status, g.starts_at, g.expires_at as until, g.past_due_until
+      from access_grants g where g.user_id = any($1)
+    union all
+    select 'member', m.user_id, m.team_id, null, null, null, m.role::text, null, null, null, null
       from memberships m join teams t on t.id = m.team_id
      where m.user_id = any($1) and m.left_at is null and t.deleted_at is null
     union all
-    select 'ban', u.id, b.space_id, null, b.until
+    select 'ban', u.id, b.space_id, null, null, null, null, null, null, b.until, null
       from users u join space_bans b on b.email_norm = u.email_norm
      where u.id = any($1)
     union all
-    select 'tick', x.pass_id, x.experience_id, null, null
+    select 'tick', x.pass_id, x.experience_id, null, null, null, null, null, null, null, null
       from access_pass_experiences x
      where x.pass_id in (select g.access_pass_id from access_grants g where g.user_id = any($1))";
 
@@ -79,20 +70,21 @@ const AROUND: &str = "
 /// When the database cannot say.
 pub async fn rights(connection: &mut AsyncPgConnection, users: &[UserId]) -> Result<Vec<Rights>, StoreError> {
     let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();
-    let grants: Vec<GrantRow> = diesel::sql_query(GRANTS).bind::<Array<SqlUuid>, _>(&ids).load(connection).await?;
-    let around: Vec<AroundRow> = diesel::sql_query(AROUND).bind::<Array<SqlUuid>, _>(&ids).load(connection).await?;
+    let rows: Vec<Row> = diesel::sql_query(RIGHTS).bind::<Array<SqlUuid>, _>(&ids).load(connection).await?;
 
+    let mut grants: Vec<Row> = vec![];
     let mut staff: HashMap<Uuid, Vec<Staff>> = HashMap::new();
     let mut bans: HashMap<Uuid, Vec<Ban>> = HashMap::new();
     let mut ticked: HashMap<Uuid, Vec<ExperienceId>> = HashMap::new();
-    for row in around {
+    for row in rows {
         match row.kind.as_str() {
             "member" => staff.entry(row.of).or_default().push(staff_of(&row)?),
             "ban" => {
                 let ban = Ban { space: row.at.into(), until: row.until.map(Timestamp::from) };
                 bans.entry(row.of).or_default().push(ban);
             }
-            _ => ticked.entry(row.of).or_default().push(row.at.into()),
+            "tick" => ticked.entry(row.of).or_default().push(row.at.into()),
+            _ => grants.push(row),
         }
     }
     let ticked: HashMap<Uuid, Arc<[ExperienceId]>> = ticked
@@ -104,7 +96,7 @@ pub async fn rights(connection: &mut AsyncPgConnection, users: &[UserId]) -> Res
         .collect();
     let mut held: HashMap<Uuid, Vec<Grant>> = HashMap::new();
     for row in grants {
-        held.entry(row.user_id).or_default().push(grant_of(row, &ticked)?);
+        held.entry(row.of).or_default().push(grant_of(&row, &ticked)?);
     }
     let all = users.iter().map(|user| Rights {
         user: *user,
@@ -115,8 +107,8 @@ pub async fn rights(connection: &mut AsyncPgConnection, users: &[UserId]) -> Res
     Ok(all.collect())
 }
 
-fn staff_of(row: &AroundRow) -> Result<Staff, StoreError> {
-    let word = row.role.as_deref().unwrap_or_default();
+fn staff_of(row: &Row) -> Result<Staff, StoreError> {
+    let word = row.word.as_deref().unwrap_or_default();
     let role: Role =
         word.parse().map_err(|_| StoreError::Corrupt { table: "memberships", why: format!("role {word:?}") })?;
     Ok(Staff {
@@ -126,21 +118,24 @@ fn staff_of(row: &AroundRow) -> Result<Staff, StoreError> {
     })
 }
 
-fn grant_of(row: GrantRow, ticked: &HashMap<Uuid, Arc<[ExperienceId]>>) -> Result<Grant, StoreError> {
+fn grant_of(row: &Row, ticked: &HashMap<Uuid, Arc<[ExperienceId]>>) -> Result<Grant, StoreError> {
     let corrupt = |why: String| StoreError::Corrupt { table: "access_grants", why };
-    let opens = match (row.access_pass_id, row.experience_id) {
+    let (Some(id), Some(starts_at)) = (row.grant_id, row.starts_at) else {
+        return Err(corrupt(format!("a row of kind {:?}", row.kind)));
+    };
+    let opens = match (row.pass_id, row.experience_id) {
         (Some(pass), _) => Opens::Pass(PassId(pass), ticked.get(&pass).cloned().unwrap_or_else(|| Arc::from([]))),
         (None, Some(experience)) => Opens::Experience(experience.into()),
         (None, None) => Opens::Space,
     };
     Ok(Grant {
-        id: row.id.into(),
-        space: row.space_id.into(),
+        id: id.into(),
+        space: row.at.into(),
         opens,
-        source: row.source.parse().map_err(|e| corrupt(format!("source: {e}")))?,
-        status: row.status.parse().map_err(|e| corrupt(format!("status: {e}")))?,
-        starts_at: row.starts_at.into(),
-        expires_at: row.expires_at.map(Timestamp::from),
+        source: row.word.as_deref().unwrap_or_default().parse().map_err(|e| corrupt(format!("source: {e}")))?,
+        status: row.status.as_deref().unwrap_or_default().parse().map_err(|e| corrupt(format!("status: {e}")))?,
+        starts_at: starts_at.into(),
+        expires_at: row.until.map(Timestamp::from),
         past_due_until: row.past_due_until.map(Timestamp::from),
     })
 }
