@@ -1,7 +1,7 @@
 //! The upgrade: which paths are sockets, whether the handshake is one, the door, and the answer written by hand. What is
 //! refused is refused as an ordinary HTTP answer.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_codec::Framed;
 use actix_http::{HttpMessage as _, Request, h1, ws};
@@ -46,6 +46,7 @@ pub struct Acceptor {
 
 /// One whose handshake and right were found good.
 struct Accepted {
+    knocked: Duration,
     admission: Admission,
     pass: Pass,
     head: BytesMut,
@@ -66,7 +67,14 @@ impl Acceptor {
             Ok(accepted) => {
                 metrics::counter!(metric::SOCKET_JOINS, "outcome" => "admitted").increment(1);
                 answer.unsplit(accepted.head);
-                self.shard.seat(parts.io, accepted.admission, accepted.pass, &answer.freeze(), &early);
+                self.shard.seat(
+                    parts.io,
+                    accepted.admission,
+                    accepted.pass,
+                    accepted.knocked,
+                    &answer.freeze(),
+                    &early,
+                );
             }
             Err(problem) => {
                 metrics::counter!(metric::SOCKET_JOINS, "outcome" => outcome(&problem)).increment(1);
@@ -81,12 +89,13 @@ impl Acceptor {
         let (kind, experience) = route(request.path())?;
         let key = handshake(request)?;
         let turnstile = self.shard.registry().turnstile();
-        let judged = turnstile.enter(self.shard.now()).map_err(|full| self.full(full))?;
+        let knocked = self.shard.now();
+        let judged = turnstile.enter(knocked).map_err(|full| self.full(full))?;
         let peer = request.peer_addr().map(|peer| peer.ip());
         let (knock, offer) = Knock::read(kind, experience, request.headers(), request.uri().query(), peer)?;
         let opened = timeout(DOOR_WAIT, self.door.open(knock)).await;
         let admission = opened.map_err(|_| Problem::new(Code::Unavailable).retry_after(DOOR_WAIT))??;
-        Ok(Accepted { admission, pass: judged.admitted(), head: switching(&key, offer.named) })
+        Ok(Accepted { knocked, admission, pass: judged.admitted(), head: switching(&key, offer.named) })
     }
 
     fn full(&self, full: Full) -> Problem {
@@ -95,7 +104,7 @@ impl Acceptor {
             Full::Busy => "Many people are coming in just now. Try again in a moment.",
             Full::Draining => "This engine is going away. Try again in a moment.",
         };
-        Problem::new(Code::Unavailable).detail(why).retry_after(std::time::Duration::from_secs(wait))
+        Problem::new(Code::Unavailable).detail(why).retry_after(Duration::from_secs(wait))
     }
 }
 
@@ -285,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_whole_http_answer() {
-        let problem = Problem::new(Code::Unavailable).retry_after(std::time::Duration::from_secs(3));
+        let problem = Problem::new(Code::Unavailable).retry_after(Duration::from_secs(3));
         let bytes = refusal(&problem);
         let text = std::str::from_utf8(&bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();

@@ -102,7 +102,7 @@ impl Turnstile {
 
     /// Lets one through to be judged.
     pub fn enter(self: &Arc<Self>, now: Duration) -> Result<Judged, Full> {
-        if self.draining.load(Ordering::SeqCst) {
+        if self.is_closed() {
             return Err(Full::Draining);
         }
         let judged = Judged { pass: Pass(self.clone()) };
@@ -119,6 +119,12 @@ impl Turnstile {
     #[must_use]
     pub fn inside(&self) -> usize {
         self.inside.load(Ordering::SeqCst)
+    }
+
+    /// Whether nobody is let in any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
     }
 
     /// Lets nobody in any more.

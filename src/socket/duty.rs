@@ -79,7 +79,8 @@ impl Shard {
                 let took = self.now().saturating_sub(at);
                 metrics::histogram!(metric::FANOUT_SECONDS).record(took.as_secs_f64());
             }
-            Command::Close { whom, code, reason } => {
+            Command::Close { whom, code, reason, at } => {
+                self.remember_closing(whom, code, reason.clone(), at);
                 for_each_in_turns(&self.those(whom), |one| one.leave(code, &reason, self.comeback())).await;
             }
             Command::Census { experience, reply } => {
@@ -182,6 +183,7 @@ impl Shard {
             }
             yield_now().await;
         }
+        self.forget_closings();
         self.look_again_if_the_wall_clock_moved().await;
         self.ask_again();
     }

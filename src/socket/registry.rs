@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Whose sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whom {
     /// All of an experience.
     Experience(ExperienceId),
@@ -60,6 +60,8 @@ pub enum Command {
         code: CloseCode,
         /// The word for `bye`.
         reason: Reason,
+        /// When it was ordered, on the monotonic clock.
+        at: Duration,
     },
     /// Say who is there.
     Census {
@@ -206,8 +208,9 @@ impl Registry {
     }
 
     fn close(&self, whom: Whom, code: CloseCode, reason: &Reason) {
+        let at = self.clock.monotonic();
         for (_, mailbox) in self.mailboxes() {
-            mailbox.order(Command::Close { whom, code, reason: reason.clone() });
+            mailbox.order(Command::Close { whom, code, reason: reason.clone(), at });
         }
     }
 }

@@ -17,9 +17,9 @@ use super::{
     codes::CloseCode,
     connection::Connection,
     door::{Admission, Kind, Seat},
-    hub::{Floor, MediaPlan, Minted, Minter, ShardId},
+    hub::{Floor, MediaPlan, Minted, Minter, Reason, ShardId},
     protocol::{self, Welcome},
-    registry::{Mailbox, Registration, Registry},
+    registry::{Mailbox, Registration, Registry, Whom},
     topic::{Greeting, Lane, Topic},
     wheel::{self, Due, Tick, Wheel},
 };
@@ -27,7 +27,7 @@ use crate::{
     clock::{SharedClock, Timestamp},
     entropy::{SharedEntropy, random_below},
     ids::{ExperienceId, UserId},
-    limits::{COMEBACK_SPREAD, SOCKET_HEARTBEAT, SOCKET_READ_BYTES},
+    limits::{COMEBACK_SPREAD, DOOR_WAIT, SOCKET_HEARTBEAT, SOCKET_READ_BYTES, SOCKET_TICK},
     telemetry::metric,
 };
 
@@ -58,6 +58,13 @@ pub(super) struct Gathering {
     pub asked: Duration,
 }
 
+/// A right that ended.
+struct Closing {
+    code: CloseCode,
+    reason: Reason,
+    at: Duration,
+}
+
 /// One worker thread's sockets.
 pub struct Shard {
     pub(super) gatherings: RefCell<HashMap<ExperienceId, Gathering>>,
@@ -65,6 +72,8 @@ pub struct Shard {
     pub(super) users: RefCell<BTreeSet<(UserId, u32)>>,
     pub(super) wheel: RefCell<Wheel>,
     pub(super) shaken: Cell<bool>,
+    /// Rights that ended lately, for those who were let in before and sit down after.
+    closings: RefCell<HashMap<Whom, Closing>>,
     /// How far the wall clock was ahead of the monotonic one at the last tick, milliseconds.
     pub(super) wall_ahead: Cell<i64>,
     registration: Registration,
@@ -82,6 +91,7 @@ impl Shard {
             users: RefCell::default(),
             wheel: RefCell::new(wheel),
             shaken: Cell::new(false),
+            closings: RefCell::default(),
             wall_ahead: Cell::new(i64::MAX / 2),
             registration: registry.register(),
             ports,
@@ -138,8 +148,16 @@ impl Shard {
     }
 
     /// Seats one who was admitted: answers the upgrade with `head`, takes in what had already arrived, and greets it once
-    /// the board is there.
-    pub fn seat(self: &Rc<Self>, stream: TcpStream, admission: Admission, pass: Pass, head: &Bytes, early: &[u8]) {
+    /// the board is there. `knocked` is when its judgement began.
+    pub fn seat(
+        self: &Rc<Self>,
+        stream: TcpStream,
+        admission: Admission,
+        pass: Pass,
+        knocked: Duration,
+        head: &Bytes,
+        early: &[u8],
+    ) {
         let connection = {
             let mut seats = self.seats.borrow_mut();
             let entry = seats.vacant_entry();
@@ -152,12 +170,48 @@ impl Shard {
         metrics::gauge!(metric::SOCKETS).increment(1.0);
         let seated = Seated(connection.clone());
         connection.answer_upgrade(head);
-        self.gather(&connection);
+        self.catch_up(&connection, knocked);
+        if connection.is_open() {
+            self.gather(&connection);
+        }
         self.set_alarm(&connection);
         if !early.is_empty() {
             connection.hear(early);
         }
         actix_rt::spawn(std::future::poll_fn(move |cx| seated.0.poll(cx)));
+    }
+
+    /// Carries out on a newcomer what was ordered while it was being judged.
+    fn catch_up(&self, connection: &Connection, knocked: Duration) {
+        if self.registry().turnstile().is_closed() {
+            let code = CloseCode::GoingAway;
+            return connection.leave(code, code.word(), self.comeback());
+        }
+        let closings = self.closings.borrow();
+        let seat = &connection.seat;
+        let mut whom = vec![
+            Whom::User(seat.user, None),
+            Whom::User(seat.user, Some(seat.experience)),
+            Whom::Session(seat.session),
+        ];
+        whom.extend(seat.login.map(Whom::Login));
+        let ended = whom.iter().filter_map(|whom| closings.get(whom)).find(|closing| closing.at >= knocked);
+        if let Some(Closing { code, reason, .. }) = ended {
+            connection.leave(*code, reason, self.comeback());
+        }
+    }
+
+    /// Keeps in mind whose right has ended for as long as somebody may still be on the way in with it.
+    pub(super) fn remember_closing(&self, whom: Whom, code: CloseCode, reason: Reason, at: Duration) {
+        let ends_a_right = matches!(code, CloseCode::AccessEnded | CloseCode::SessionOver | CloseCode::RightsUnknown);
+        if ends_a_right && !matches!(whom, Whom::Experience(_)) {
+            self.closings.borrow_mut().insert(whom, Closing { code, reason, at });
+        }
+    }
+
+    pub(super) fn forget_closings(&self) {
+        let now = self.now();
+        self.closings.borrow_mut().retain(|_, closing| closing.at + DOOR_WAIT + SOCKET_TICK > now);
     }
 
     /// Adds a socket to its topic, asking for the board if it is the first.

@@ -189,6 +189,25 @@ fn a_sign_out_and_a_replaced_device_close_their_own_sockets_only() {
 }
 
 #[test]
+fn a_right_that_ends_while_its_holder_is_on_the_way_in_lets_nobody_stay() {
+    let world = World::start();
+    world.put_board(1, 0, None);
+    world.scene.held.store(true, Ordering::SeqCst);
+    let mut late = Client::connect(&world);
+    late.send(upgrade(&live(), &[("authorization", "Bearer 1")]).as_bytes());
+    world.wait_for("the judgement to begin", |scene| scene.origins.lock().unwrap().len() == 1);
+    world.registry.close_user(user(1), Some(EXPERIENCE), CloseCode::AccessEnded, "revoked".into());
+    assert!(block_on(world.registry.census(EXPERIENCE)).is_empty(), "the order has been carried out");
+    world.scene.release.notify_one();
+    assert!(late.read_head().starts_with("HTTP/1.1 101"));
+    assert_eq!(late.expect_bye(4003)["reason"], "revoked");
+    world.scene.held.store(false, Ordering::SeqCst);
+    let mut again = Client::join(&world, 1).greeted();
+    world.publish_numbered(1, 1, MediaChange::Keep);
+    again.expect("state");
+}
+
+#[test]
 fn what_is_published_before_a_close_is_read_before_it() {
     let world = World::start();
     world.put_board(1, 0, None);

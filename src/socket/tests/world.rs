@@ -15,6 +15,7 @@ use actix_web::{App, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use secrecy::ExposeSecret;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
@@ -76,6 +77,8 @@ pub struct Scene {
     pub minted: AtomicUsize,
     pub mute: AtomicBool,
     pub panics: AtomicUsize,
+    pub held: AtomicBool,
+    pub release: Notify,
     pub rights: Mutex<HashMap<UserId, Minted>>,
     sessions: AtomicU64,
     hub: Mutex<Weak<Registry>>,
@@ -95,6 +98,9 @@ impl Door for FakeDoor {
         Box::pin(async move {
             tokio::task::yield_now().await;
             scene.origins.lock().unwrap().push(knock.origin.clone());
+            if scene.held.load(Ordering::SeqCst) {
+                scene.release.notified().await;
+            }
             if knock.origin.is_some_and(|origin| origin.contains("evil")) {
                 return Err(Code::CrossSite.into());
             }
