@@ -1,6 +1,7 @@
 //! Backstage Pass: who may enter a creator's space, and what happens inside while it is live.
 
 pub mod access;
+pub mod app;
 pub mod clock;
 pub mod command;
 pub mod config;

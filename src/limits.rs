@@ -366,3 +366,13 @@ pub const OPENING_FRESH: Duration = Duration::from_secs(15);
 pub const OPENING_IDLE: Duration = Duration::from_secs(1_800);
 /// The pause before a wake-up that a full mailbox refused is tried again; well inside the second of rule L11.
 pub const EXPIRY_AGAIN: Duration = Duration::from_millis(50);
+/// Threads on which statements and calls to providers run; they wait more than they work.
+pub const STORE_THREADS: usize = 2;
+/// How long viewers' return is spread over when this node stops, and how long what is in hand may take.
+pub const STOP_SPREAD: Duration = Duration::from_secs(5);
+/// How long one question for the stand-ins' clock may take; it answers after 25 s at the latest.
+pub const CLOCK_FOLLOW_WAIT: Duration = Duration::from_secs(35);
+/// How soon what could not be done at the start is tried again.
+pub const CLOCK_FOLLOW_RETRY: Duration = Duration::from_secs(1);
+/// How often the recorder of metrics is tidied; its histograms grow meanwhile.
+pub const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);

@@ -67,7 +67,11 @@ impl Desk {
         self.permitted(signed, found.team, Permission::RunBroadcast).await.map(|_| ())
     }
 
-    async fn permitted(&self, signed: &Signed, team: TeamId, permission: Permission) -> Result<Role, Problem> {
+    /// The role of this person in a team when it permits this.
+    ///
+    /// # Errors
+    /// As [`Desk::broadcast_to_run`].
+    pub async fn permitted(&self, signed: &Signed, team: TeamId, permission: Permission) -> Result<Role, Problem> {
         let user = signed.user;
         let role = self
             .store

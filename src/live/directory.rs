@@ -48,6 +48,13 @@ impl Directory {
         Self { keeper, hub, rights, inside: Arc::default() }
     }
 
+    /// Viewers of an experience now, from what this node knows.
+    #[must_use]
+    pub fn viewers(&self, experience: ExperienceId) -> u64 {
+        let inside = self.inside.iter();
+        inside.filter_map(|stays| stays.get(&experience).map(|stay| u64::from(stay.sockets))).sum()
+    }
+
     /// Puts an experience on duty, for instance because it has an open broadcast.
     pub fn start(&self, experience: ExperienceId) {
         self.keeper.start(experience);

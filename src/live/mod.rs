@@ -11,6 +11,8 @@ pub mod hooks;
 pub mod ledger;
 pub mod media;
 pub mod order;
+pub mod page_store;
+pub mod pages;
 pub mod reconcile;
 pub mod rights;
 pub mod routes;

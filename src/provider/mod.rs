@@ -2,3 +2,8 @@
 
 pub mod livekit;
 pub mod mail;
+
+/// Makes ring the crypto of every TLS connection of this process; must run before the first client is made. May be called again.
+pub fn init_crypto() {
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
+}
