@@ -18,5 +18,6 @@ pub mod provider;
 pub mod socket;
 pub mod store;
 pub mod supervision;
+pub mod storefront;
 pub mod telemetry;
 pub mod web;

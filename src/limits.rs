@@ -376,3 +376,27 @@ pub const CLOCK_FOLLOW_WAIT: Duration = Duration::from_secs(35);
 pub const CLOCK_FOLLOW_RETRY: Duration = Duration::from_secs(1);
 /// How often the recorder of metrics is tidied; its histograms grow meanwhile.
 pub const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// A slug; longer ones do not fit where people read addresses.
+pub const SLUG_CHARS_MAX: usize = 64;
+/// The name of a space, an experience or a pass.
+pub const NAME_CHARS_MAX: usize = 120;
+/// One sentence: a tagline, a headline, a benefit, a category.
+pub const LINE_CHARS_MAX: usize = 200;
+/// Plain paragraphs; a sales page that is longer is not read.
+pub const TEXT_CHARS_MAX: usize = 5_000;
+/// Lines that say what one gets with a pass.
+pub const BENEFITS_MAX: usize = 20;
+/// Spaces of one team; the studio shows them on one page.
+pub const SPACES_PER_TEAM_MAX: i64 = 100;
+/// Experiences of one space; their order is one request.
+pub const EXPERIENCES_PER_SPACE_MAX: i64 = 100;
+/// Passes of one space; the sales page shows them all.
+pub const PASSES_PER_SPACE_MAX: i64 = 50;
+/// Prices of one pass, old ones included.
+pub const PRICES_PER_PASS_MAX: i64 = 50;
+/// The span in which joins with nothing but an address are counted.
+pub const JOIN_WINDOW: Duration = Duration::from_secs(3600);
+/// Joins of one client in that span on a laptop: tests and demos come from one address.
+pub const JOINS_A_CLIENT_OPEN: u32 = 10_000;
+/// Joins of one client in that span in the outside world: a household, not a machine that writes to strangers' accounts.
+pub const JOINS_A_CLIENT_STRICT: u32 = 20;

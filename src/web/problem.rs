@@ -90,6 +90,17 @@ codes! {
     MediaUnavailable = 503 "media_unavailable" "The media server does not answer just now. Try again in a moment.";
     /// The signature of a webhook is not good.
     BadSignature = 401 "bad_signature" "The signature is not good for this body.";
+    // the catalogue
+    /// The slug is, or was, another's.
+    SlugTaken = 409 "slug_taken" "This address is taken. Choose another.";
+    /// As many of these as there may be.
+    LimitReached = 409 "limit_reached" "There are as many of these as there may be.";
+    /// A price of a kind that cannot be sold.
+    PriceKindUnsupported = 422 "price_kind_unsupported" "Only free prices can be offered so far.";
+    /// Nobody can buy or join this.
+    NotForSale = 409 "not_for_sale" "This pass is not offered. The team gives it by hand, or has withdrawn it.";
+    /// The person holds it.
+    AlreadyOwned = 409 "already_owned" "You hold this pass already.";
     // ours
     /// We cannot answer now.
     Unavailable = 503 "unavailable" "We cannot do this just now. Nothing was changed. Try again in a moment.";

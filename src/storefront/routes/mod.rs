@@ -1,0 +1,46 @@
+//! The JSON API of the catalogue: what teams make, change, put in order and offer, and what everybody may read of it.
+
+pub mod body;
+pub mod experience;
+pub mod list;
+pub mod pass;
+pub mod price;
+pub mod public;
+pub mod space;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::core::Refusal;
+use crate::web::problem::{Code, Problem};
+
+/// Registers every route of the catalogue.
+pub fn configure(config: &mut ServiceConfig) {
+    space::configure(config);
+    experience::configure(config);
+    pass::configure(config);
+    price::configure(config);
+    public::configure(config);
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unseen => Code::NotFound.into(),
+            Refusal::NotPermitted => Code::Forbidden.into(),
+            Refusal::Wrong(wrong) => {
+                let told: Vec<_> = wrong.iter().map(|one| format!("{}: {}", one.field, one.message)).collect();
+                let fields: serde_json::Map<_, _> =
+                    wrong.into_iter().map(|one| (one.field.to_owned(), one.message.into())).collect();
+                Self::new(Code::Invalid).detail(told.join(" ")).with("fields", fields)
+            }
+            Refusal::SlugTaken => Self::new(Code::SlugTaken),
+            Refusal::TooMany(things) => {
+                Self::new(Code::LimitReached).detail(format!("There are as many {things} here as there may be."))
+            }
+            Refusal::PriceKindUnsupported => Code::PriceKindUnsupported.into(),
+            Refusal::BroadcastOpen(broadcast) => Self::new(Code::BroadcastOpen)
+                .detail("A broadcast is open in this experience. End or cancel it first.")
+                .with("broadcast_id", broadcast),
+        }
+    }
+}
