@@ -83,6 +83,8 @@ ids! {
     PassId = "pass_";
     /// A price.
     PriceId = "price_";
+    /// A purchase, also one that costs nothing.
+    PurchaseId = "pur_";
     /// An access grant.
     GrantId = "grant_";
     /// One run of a live experience.

@@ -378,8 +378,6 @@ pub const CLOCK_FOLLOW_RETRY: Duration = Duration::from_secs(1);
 pub const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// A slug; longer ones do not fit where people read addresses.
 pub const SLUG_CHARS_MAX: usize = 64;
-/// The name of a space, an experience or a pass.
-pub const NAME_CHARS_MAX: usize = 120;
 /// One sentence: a tagline, a headline, a benefit, a category.
 pub const LINE_CHARS_MAX: usize = 200;
 /// Plain paragraphs; a sales page that is longer is not read.

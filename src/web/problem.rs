@@ -93,8 +93,6 @@ codes! {
     // the catalogue
     /// The slug is, or was, another's.
     SlugTaken = 409 "slug_taken" "This address is taken. Choose another.";
-    /// As many of these as there may be.
-    LimitReached = 409 "limit_reached" "There are as many of these as there may be.";
     /// A price of a kind that cannot be sold.
     PriceKindUnsupported = 422 "price_kind_unsupported" "Only free prices can be offered so far.";
     /// Nobody can buy or join this.

@@ -14,7 +14,7 @@ use super::core::Refusal;
 use crate::web::problem::{Code, Problem};
 
 /// Registers every route of the catalogue.
-pub fn configure(config: &mut ServiceConfig) {
+pub fn register(config: &mut ServiceConfig) {
     space::configure(config);
     experience::configure(config);
     pass::configure(config);

@@ -1,0 +1,3 @@
+//! The rules of buying and joining.
+
+pub mod join;
