@@ -398,3 +398,7 @@ pub const JOIN_WINDOW: Duration = Duration::from_secs(3600);
 pub const JOINS_A_CLIENT_OPEN: u32 = 10_000;
 /// Joins of one client in that span in the outside world: a household, not a machine that writes to strangers' accounts.
 pub const JOINS_A_CLIENT_STRICT: u32 = 20;
+/// Holders shown on one page of the studio; the rest is read through the API's pages.
+pub const HOLDERS_SHOWN_MAX: i64 = 200;
+/// Spaces on the home page; search comes when there are more.
+pub const HOME_SPACES_MAX: i64 = 60;

@@ -8,6 +8,7 @@ pub mod public;
 pub mod rights;
 pub mod sight;
 pub mod space;
+pub mod studio;
 
 use diesel::result::Error as DieselError;
 use diesel_async::AsyncPgConnection;

@@ -178,16 +178,12 @@ pub async fn read(connection: &mut AsyncPgConnection, user: UserId, id: SpaceId)
 /// The spaces of a team, oldest first, those after `after`.
 ///
 /// # Errors
-/// [`Refusal::Unseen`] for somebody who is not in the team.
-pub async fn list(
+/// When the database cannot say.
+pub async fn of_team(
     connection: &mut AsyncPgConnection,
-    user: UserId,
     team: TeamId,
     (after, most): (Option<Uuid>, i64),
-) -> Result<Vec<Space>, Denied<Refusal>> {
-    if teams::role_of(connection, user, team).await?.is_none() {
-        return Err(Denied::Refused(Refusal::Unseen));
-    }
+) -> Result<Vec<Space>, StoreError> {
     let rows: Vec<Row> = spaces::table
         .filter(spaces::team_id.eq(team.0))
         .filter(spaces::id.gt(after.unwrap_or_default()))
@@ -196,7 +192,23 @@ pub async fn list(
         .select(Row::as_select())
         .load(connection)
         .await?;
-    Ok(rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?)
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// The spaces of a team, for somebody who belongs to it; pages as in [`of_team`].
+///
+/// # Errors
+/// [`Refusal::Unseen`] for everybody else.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    team: TeamId,
+    page: (Option<Uuid>, i64),
+) -> Result<Vec<Space>, Denied<Refusal>> {
+    if teams::role_of(connection, user, team).await?.is_none() {
+        return Err(Denied::Refused(Refusal::Unseen));
+    }
+    Ok(of_team(connection, team, page).await?)
 }
 
 /// Lays a patch over a space. Says who held something in it when its status changed, since the doors then answer otherwise.

@@ -1,0 +1,329 @@
+//! The pages everybody may open: home, a space, a pass, joining, and the short links.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    web::{self, Data, Form, Path, Query},
+};
+use futures_util::FutureExt;
+use serde::Deserialize;
+
+use super::{name_of, on_air, opens, page, room, see};
+use crate::{
+    commerce::{
+        JoinThrottle,
+        core::join::Refusal,
+        routes::{carries_a_form, joiner, next_url, wanted},
+        store as commerce,
+    },
+    identity::{
+        Signed,
+        core::role::{Permission, permits},
+    },
+    limits::HOME_SPACES_MAX,
+    store::{Denied, StoreError},
+    storefront::{
+        Catalog,
+        core::{
+            page::Standing,
+            pass::{Pass, PassStatus},
+            slug::Slug,
+            space::SpaceStatus,
+        },
+        store::public::{self, Offer},
+    },
+    web::{
+        auth::MaybeSigned,
+        client_address::ClientAddress,
+        page::Pages,
+        problem::{Code, Problem},
+        view::{
+            layout::Section,
+            parts::{Moment, OnAir},
+            space::{HomePage, JoinError, Opened, PassOffer, PassPage, SpaceCard, SpaceHead, SpacePage, Way},
+        },
+    },
+};
+
+pub(super) fn register(app: &mut web::ServiceConfig) {
+    app.route("/", web::get().to(home))
+        .route("/m/{space}", web::get().to(first_room))
+        .route("/m/{space}/{experience}", web::get().to(short_room))
+        .service(
+            web::resource("/{space}/{pass}/purchase")
+                .guard(actix_web::guard::fn_guard(carries_a_form))
+                .route(web::post().to(join)),
+        )
+        .route("/{space}", web::get().to(space))
+        .route("/{space}/{pass}", web::get().to(pass));
+}
+
+async fn home(
+    request: HttpRequest,
+    catalog: Data<Catalog>,
+    pages: Data<Pages>,
+    viewer: MaybeSigned,
+) -> Result<HomePage, Problem> {
+    let listed: Result<_, StoreError> =
+        catalog.store.run(|connection| public::listed(connection, HOME_SPACES_MAX).boxed()).await;
+    let mut spaces: Vec<SpaceCard> = listed?
+        .into_iter()
+        .map(|listed| SpaceCard {
+            on_air: on_air(&catalog, listed.open.first(), &listed.space.fields.name),
+            slug: listed.space.fields.slug.to_string(),
+            name: listed.space.fields.name,
+            tagline: listed.space.fields.tagline.unwrap_or_default(),
+            team: listed.team_name,
+        })
+        .collect();
+    spaces.sort_by_key(|card| match card.on_air {
+        OnAir::Live { .. } => 0,
+        OnAir::Lobby { .. } => 1,
+        OnAir::Next { .. } => 2,
+        OnAir::Quiet => 3,
+    });
+    Ok(HomePage { layout: pages.layout(&request, viewer.0.as_ref(), "Backstage Pass", Section::Discover), spaces })
+}
+
+/// The offer of the space that is meant by `asked`, or 404.
+async fn offer(catalog: &Catalog, viewer: &MaybeSigned, asked: &str) -> Result<Offer, Problem> {
+    let slug = Slug::meant_by(asked).ok_or(Code::NotFound)?;
+    let (now, user) = (catalog.now(), viewer.0.as_ref().map(|signed| signed.user));
+    let found: Result<_, StoreError> = catalog
+        .store
+        .run(move |connection| async move { public::offer(connection, now, user, &slug).await }.boxed())
+        .await;
+    found?.ok_or_else(|| Code::NotFound.into())
+}
+
+/// The same address with the names of today; an old or differently written one leads there once and for all.
+fn moved(request: &HttpRequest, now: &str) -> Option<HttpResponse> {
+    if request.path() == now {
+        return None;
+    }
+    let query = request.query_string();
+    let to = if query.is_empty() { now.to_owned() } else { format!("{now}?{query}") };
+    Some(see(StatusCode::PERMANENT_REDIRECT, &to))
+}
+
+fn head(offer: &Offer) -> SpaceHead {
+    let fields = &offer.seen.space.fields;
+    SpaceHead {
+        slug: fields.slug.to_string(),
+        name: fields.name.clone(),
+        tagline: fields.tagline.clone().unwrap_or_default(),
+        description: fields.description.clone().unwrap_or_default(),
+        team: offer.seen.team_name.clone(),
+        draft: fields.status != SpaceStatus::Published,
+        staff: offer.seen.role.is_some_and(|role| permits(role, Permission::EditContent)),
+    }
+}
+
+fn way(offer: &Offer, pass: &Pass) -> Way {
+    if offer.seen.banned {
+        return Way::Banned;
+    }
+    if let Some(held) = offer.held.iter().find(|held| held.pass == Some(pass.id.0)) {
+        return Way::Held { until: held.expires_at.map(Moment::from) };
+    }
+    if pass.fields.status == PassStatus::Withdrawn {
+        return Way::Withdrawn;
+    }
+    match offer.prices_of(pass).next() {
+        Some(price) => Way::JoinFree {
+            price_id: price.id.to_string(),
+            days: price.fields.access_days.and_then(|days| u32::try_from(days).ok()),
+        },
+        None => Way::ByInvitation,
+    }
+}
+
+fn pass_offer(offer: &Offer, position: usize, pass: &Pass) -> PassOffer {
+    let opened: Vec<_> = offer.experiences.iter().filter(|one| pass.experiences.contains(&one.id)).collect();
+    let slug = offer.seen.space.fields.slug.as_str();
+    PassOffer {
+        slug: pass.fields.slug.to_string(),
+        name: pass.fields.name.clone(),
+        headline: pass.fields.headline.clone().unwrap_or_default(),
+        description: pass.fields.description.clone().unwrap_or_default(),
+        benefits: pass.fields.benefits.clone(),
+        enter: room(slug, opened.first().map(|one| one.fields.slug.as_str())),
+        opens: opened
+            .into_iter()
+            .map(|one| Opened {
+                name: one.fields.name.clone(),
+                text: one.fields.description.clone().unwrap_or_default(),
+            })
+            .collect(),
+        position,
+        way: way(offer, pass),
+    }
+}
+
+/// Where somebody who may enter goes: the first experience that opens for them, else the member's page.
+fn enter(offer: &Offer) -> Option<String> {
+    let staff = offer.seen.standing == Standing::Member;
+    if offer.seen.banned && !staff || !staff && offer.held.is_empty() {
+        return None;
+    }
+    let includes = |pass: uuid::Uuid, experience| {
+        offer.passes.iter().any(|one| one.id.0 == pass && one.experiences.contains(&experience))
+    };
+    let first = offer.experiences.iter().find(|experience| {
+        staff || offer.held.iter().any(|held| opens(held, experience.id, |pass| includes(pass, experience.id)))
+    });
+    Some(room(offer.seen.space.fields.slug.as_str(), first.map(|one| one.fields.slug.as_str())))
+}
+
+#[derive(Deserialize)]
+struct Selected {
+    pass: Option<String>,
+}
+
+async fn space(
+    request: HttpRequest,
+    (catalog, pages): (Data<Catalog>, Data<Pages>),
+    viewer: MaybeSigned,
+    asked: Path<String>,
+    selected: Query<Selected>,
+) -> Result<HttpResponse, Problem> {
+    let offer = offer(&catalog, &viewer, &asked).await?;
+    let head = head(&offer);
+    if let Some(elsewhere) = moved(&request, &format!("/{}", head.slug)) {
+        return Ok(elsewhere);
+    }
+    let shown = offer.passes.iter().filter(|pass| pass.fields.status != PassStatus::Withdrawn);
+    let passes: Vec<PassOffer> = shown.enumerate().map(|(at, pass)| pass_offer(&offer, at, pass)).collect();
+    let wanted = selected.into_inner().pass.unwrap_or_default();
+    let named = passes.iter().find(|pass| pass.slug == wanted).or(passes.first());
+    let open = offer.open.first();
+    page(
+        StatusCode::OK,
+        &SpacePage {
+            layout: pages.layout(&request, viewer.0.as_ref(), &head.name, Section::Discover),
+            on_air: on_air(&catalog, open, open.map_or("", |open| name_of(&offer.experiences, open.experience))),
+            enter: enter(&offer),
+            selected: named.map(|pass| pass.slug.clone()).unwrap_or_default(),
+            space: head,
+            passes,
+        },
+    )
+}
+
+/// The sales page of a pass as it stands, with what went wrong.
+fn pass_page(
+    (request, pages): (&HttpRequest, &Pages),
+    viewer: Option<&Signed>,
+    (offer, pass): (&Offer, &Pass),
+    (email, error): (String, Option<JoinError>),
+) -> PassPage {
+    let position = offer.passes.iter().position(|one| one.id == pass.id).unwrap_or(0);
+    PassPage {
+        layout: pages.layout(request, viewer, &pass.fields.name, Section::Discover),
+        space: head(offer),
+        pass: pass_offer(offer, position, pass),
+        email,
+        error,
+    }
+}
+
+fn find_pass<'o>(offer: &'o Offer, asked: &str) -> Result<&'o Pass, Problem> {
+    let wanted = Slug::meant_by(asked).ok_or(Code::NotFound)?;
+    Ok(offer.passes.iter().find(|pass| pass.fields.slug == wanted).ok_or(Code::NotFound)?)
+}
+
+async fn pass(
+    request: HttpRequest,
+    (catalog, pages): (Data<Catalog>, Data<Pages>),
+    viewer: MaybeSigned,
+    asked: Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let offer = offer(&catalog, &viewer, &asked.0).await?;
+    let pass = find_pass(&offer, &asked.1)?;
+    if let Some(elsewhere) = moved(&request, &format!("/{}/{}", offer.seen.space.fields.slug, pass.fields.slug)) {
+        return Ok(elsewhere);
+    }
+    let shown = (&offer, pass);
+    page(StatusCode::OK, &pass_page((&request, &pages), viewer.0.as_ref(), shown, (String::new(), None)))
+}
+
+#[derive(Deserialize)]
+struct JoinForm {
+    price_id: Option<String>,
+    email: Option<String>,
+}
+
+/// The form of the sales page. What goes wrong is told on the page, with what was typed.
+async fn join(
+    request: HttpRequest,
+    (catalog, pages, throttle): (Data<Catalog>, Data<Pages>, Data<JoinThrottle>),
+    viewer: MaybeSigned,
+    client: ClientAddress,
+    asked: Path<(String, String)>,
+    form: Form<JoinForm>,
+) -> Result<HttpResponse, Problem> {
+    let form = form.into_inner();
+    let signed = viewer.0.is_some();
+    let done = joined(&catalog, &throttle, (&viewer, client), (&asked, &form)).await;
+    let (status, error) = match done {
+        Ok(joined) => {
+            catalog.holders.changed(&[joined.user]);
+            return Ok(see(StatusCode::SEE_OTHER, &next_url(&joined, signed)));
+        }
+        Err(problem) => match problem.code {
+            Code::Invalid => (problem.code.status(), JoinError::EmailInvalid),
+            Code::NotForSale => (problem.code.status(), JoinError::NotOffered),
+            Code::AlreadyOwned => (problem.code.status(), JoinError::AlreadyOwned),
+            Code::TooManyRequests => (problem.code.status(), JoinError::TooMany),
+            Code::Unavailable | Code::OutcomeUnknown => (problem.code.status(), JoinError::Unavailable),
+            _ => return Err(problem),
+        },
+    };
+    let offer = offer(&catalog, &viewer, &asked.0).await?;
+    let pass = find_pass(&offer, &asked.1)?;
+    if error == JoinError::AlreadyOwned {
+        // pressed twice, or on two pages: what they wanted is so
+        return Ok(see(StatusCode::SEE_OTHER, &pass_offer(&offer, 0, pass).enter));
+    }
+    let typed = (form.email.unwrap_or_default(), Some(error));
+    page(status, &pass_page((&request, &pages), viewer.0.as_ref(), (&offer, pass), typed))
+}
+
+async fn joined(
+    catalog: &Catalog,
+    throttle: &JoinThrottle,
+    (viewer, client): (&MaybeSigned, ClientAddress),
+    (asked, form): (&(String, String), &JoinForm),
+) -> Result<commerce::Joined, Problem> {
+    let price = form.price_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose();
+    let wanted = wanted(asked, price.map_err(|_| Code::NotForSale)?)?;
+    let (joiner, _) = joiner((catalog, throttle), viewer.0.as_ref(), client, form.email.as_deref())?;
+    let (now, purchase) = (catalog.now(), catalog.ids.fresh());
+    let done: Result<_, Denied<Refusal>> = catalog
+        .store
+        .transaction(move |connection| commerce::join(connection, now, purchase, (joiner, wanted)).boxed())
+        .await;
+    match done {
+        Err(Denied::Refused(Refusal::NotThePrice)) => Err(Code::NotForSale.into()),
+        done => Ok(done?),
+    }
+}
+
+/// The short link of a space: its first experience in the seller's order.
+async fn first_room(catalog: Data<Catalog>, viewer: MaybeSigned, asked: Path<String>) -> Result<HttpResponse, Problem> {
+    let offer = offer(&catalog, &viewer, &asked).await?;
+    let first = offer.experiences.first().map(|one| one.fields.slug.as_str());
+    Ok(see(StatusCode::FOUND, &room(offer.seen.space.fields.slug.as_str(), first)))
+}
+
+/// The short link of an experience.
+async fn short_room(
+    catalog: Data<Catalog>,
+    viewer: MaybeSigned,
+    asked: Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let offer = offer(&catalog, &viewer, &asked.0).await?;
+    let wanted = Slug::meant_by(&asked.1).ok_or(Code::NotFound)?;
+    let found = offer.experiences.iter().find(|one| one.fields.slug == wanted).ok_or(Code::NotFound)?;
+    Ok(see(StatusCode::FOUND, &room(offer.seen.space.fields.slug.as_str(), Some(found.fields.slug.as_str()))))
+}
