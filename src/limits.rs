@@ -402,3 +402,7 @@ pub const JOINS_A_CLIENT_STRICT: u32 = 20;
 pub const HOLDERS_SHOWN_MAX: i64 = 200;
 /// Spaces on the home page; search comes when there are more.
 pub const HOME_SPACES_MAX: i64 = 60;
+/// People of one crowd; more than one machine can seat.
+pub const CROWD_VIEWERS_MAX: usize = 200_000;
+/// People written by one statement; some megabytes, far from the statement's timeout.
+pub const CROWD_ROWS_AT_ONCE: usize = 5_000;

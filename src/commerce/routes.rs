@@ -201,8 +201,7 @@ async fn purchase_pass(
     let answer = key
         .once_for(&replays, &principal, &*ask, move |connection| {
             async move {
-                let joined: Result<_, Denied<Refusal>> =
-                    store::join(connection, now, purchase, (joiner, wanted)).await;
+                let joined: Result<_, Denied<Refusal>> = store::join(connection, now, purchase, (joiner, wanted)).await;
                 let joined = joined?;
                 told.get_or_init(|| joined.user);
                 Ok(Reply::created(&PurchaseReply::of(&joined, is_signed)))

@@ -18,12 +18,7 @@ use crate::{
     ids::{GrantId, PassId, PriceId, PurchaseId, UserId},
     store::{Denied, StoreError},
     storefront::{
-        core::{
-            page,
-            pass::PassStatus,
-            slug::Slug,
-            space::SpaceStatus,
-        },
+        core::{page, pass::PassStatus, slug::Slug, space::SpaceStatus},
         store::public,
     },
 };

@@ -105,7 +105,9 @@ impl NewPrice {
             check.wrong("currency", "Write the three small letters of a currency, such as usd.");
         }
         let access_days = self.access_days.map(|days| check.number("access_days", days, (1, ACCESS_DAYS_MAX)));
-        check.done(PriceFields { kind: PriceKind::Free, amount_minor: 0, currency, access_days }).map_err(Refusal::Wrong)
+        check
+            .done(PriceFields { kind: PriceKind::Free, amount_minor: 0, currency, access_days })
+            .map_err(Refusal::Wrong)
     }
 }
 

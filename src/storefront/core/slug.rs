@@ -11,12 +11,71 @@ use crate::limits::SLUG_CHARS_MAX;
 ///
 /// A test compares them with the routes, so that a new top-level route cannot be forgotten here.
 pub const RESERVED: &[&str] = &[
-    "about", "account", "admin", "api", "app", "apps", "assets", "backstage", "billing", "blog", "cdn", "clips",
-    "creators", "discover", "docs", "embed", "experiences", "favicon", "gifts", "health", "healthz", "help", "hooks",
-    "images", "index", "join", "legal", "library", "live", "login", "logout", "m", "me", "media", "metrics", "new",
-    "notifications", "passes", "platform", "pricing", "privacy", "problems", "public", "robots", "search", "security",
-    "settings", "sign-in", "sign-out", "sign-up", "signin", "signout", "signup", "sitemap", "spaces", "static",
-    "status", "studio", "support", "teams", "terms", "tokens", "users", "well-known", "www",
+    "about",
+    "account",
+    "admin",
+    "api",
+    "app",
+    "apps",
+    "assets",
+    "backstage",
+    "billing",
+    "blog",
+    "cdn",
+    "clips",
+    "creators",
+    "discover",
+    "docs",
+    "embed",
+    "experiences",
+    "favicon",
+    "gifts",
+    "health",
+    "healthz",
+    "help",
+    "hooks",
+    "images",
+    "index",
+    "join",
+    "legal",
+    "library",
+    "live",
+    "login",
+    "logout",
+    "m",
+    "me",
+    "media",
+    "metrics",
+    "new",
+    "notifications",
+    "passes",
+    "platform",
+    "pricing",
+    "privacy",
+    "problems",
+    "public",
+    "robots",
+    "search",
+    "security",
+    "settings",
+    "sign-in",
+    "sign-out",
+    "sign-up",
+    "signin",
+    "signout",
+    "signup",
+    "sitemap",
+    "spaces",
+    "static",
+    "status",
+    "studio",
+    "support",
+    "teams",
+    "terms",
+    "tokens",
+    "users",
+    "well-known",
+    "www",
 ];
 
 /// Why a text is no slug.
@@ -133,11 +192,11 @@ mod tests {
             ("robots.txt", NotASlug::Characters),
             ("de%6do", NotASlug::Characters),
             ("a/b", NotASlug::Characters),
-            ("d\u{435}mo", NotASlug::Characters),          // Cyrillic е
-            ("\u{430}dmin", NotASlug::Characters),         // Cyrillic а
-            ("\u{ff44}emo", NotASlug::Characters),         // full-width d
-            ("demo\u{200b}", NotASlug::Characters),        // zero width
-            ("\u{202e}omed", NotASlug::Characters),        // right to left
+            ("d\u{435}mo", NotASlug::Characters),   // Cyrillic е
+            ("\u{430}dmin", NotASlug::Characters),  // Cyrillic а
+            ("\u{ff44}emo", NotASlug::Characters),  // full-width d
+            ("demo\u{200b}", NotASlug::Characters), // zero width
+            ("\u{202e}omed", NotASlug::Characters), // right to left
             ("demo\0", NotASlug::Characters),
         ];
         for (text, why) in wrong {
@@ -151,7 +210,9 @@ mod tests {
         for form in ["demo", "Demo", "DEMO", "demo.", "demo ", " demo", "demo. .", "\u{ff44}\u{ff45}mo"] {
             assert_eq!(Slug::meant_by(form).map(|s| s.to_string()).as_deref(), Some("demo"), "{form:?}");
         }
-        for form in ["d\u{435}mo", "demo\u{200b}", "\u{202e}demo", "de mo", "..", ".", "", "demo/..", "%64emo", "d\u{e9}mo"] {
+        for form in
+            ["d\u{435}mo", "demo\u{200b}", "\u{202e}demo", "de mo", "..", ".", "", "demo/..", "%64emo", "d\u{e9}mo"]
+        {
             assert_eq!(Slug::meant_by(form), None, "{form:?}");
         }
     }

@@ -24,7 +24,13 @@ use crate::{
 };
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(create_experience).service(list_experiences).service(order_experiences).service(read_experience).service(change_experience).service(delete_experience);
+    config
+        .service(create_experience)
+        .service(list_experiences)
+        .service(order_experiences)
+        .service(read_experience)
+        .service(change_experience)
+        .service(delete_experience);
 }
 
 /// Makes an experience, last in the order of its space.
@@ -107,7 +113,11 @@ async fn order_experiences(
     responses((status = 200, body = ExperienceBody), (status = 404))
 )]
 #[get("/api/v1/experiences/{id}")]
-async fn read_experience(catalog: Data<Catalog>, signed: Signed, id: Path<ExperienceId>) -> Result<Json<ExperienceBody>, Problem> {
+async fn read_experience(
+    catalog: Data<Catalog>,
+    signed: Signed,
+    id: Path<ExperienceId>,
+) -> Result<Json<ExperienceBody>, Problem> {
     let id = id.into_inner();
     let found = catalog.store.run(move |connection| experience::read(connection, signed.user, id).boxed()).await?;
     Ok(Json(found.into()))
@@ -140,7 +150,11 @@ async fn change_experience(
     responses((status = 204), (status = 403), (status = 404), (status = 409, description = "`broadcast_open`"))
 )]
 #[delete("/api/v1/experiences/{id}")]
-async fn delete_experience(catalog: Data<Catalog>, signed: Signed, id: Path<ExperienceId>) -> Result<HttpResponse, Problem> {
+async fn delete_experience(
+    catalog: Data<Catalog>,
+    signed: Signed,
+    id: Path<ExperienceId>,
+) -> Result<HttpResponse, Problem> {
     let (by, id) = (catalog.by(&signed), id.into_inner());
     let holders = catalog.store.transaction(move |connection| experience::delete(connection, by, id).boxed()).await?;
     catalog.holders.changed(&holders);

@@ -36,7 +36,8 @@ impl Which {
     /// # Errors
     /// When the cursor is none of ours.
     pub fn after<I: std::str::FromStr>(&self) -> Result<Option<I>, Refusal> {
-        let read = |text: &String| text.parse().map_err(|_| Refusal::wrong("cursor", "This cursor is not one of ours."));
+        let read =
+            |text: &String| text.parse().map_err(|_| Refusal::wrong("cursor", "This cursor is not one of ours."));
         self.cursor.as_ref().map(read).transpose()
     }
 

@@ -88,10 +88,8 @@ async fn order_passes(
     order: Json<PassIds>,
 ) -> Result<Json<List<PassBody>>, Problem> {
     let (by, space, order) = (catalog.by(&signed), space.into_inner(), order.into_inner().pass_ids);
-    let all = catalog
-        .store
-        .transaction(move |connection| pass::put_in_order(connection, by, space, order).boxed())
-        .await?;
+    let all =
+        catalog.store.transaction(move |connection| pass::put_in_order(connection, by, space, order).boxed()).await?;
     Ok(Json(List { items: all, next: None }.map(PassBody::from)))
 }
 

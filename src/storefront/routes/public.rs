@@ -157,7 +157,11 @@ async fn offer(catalog: &Catalog, viewer: MaybeSigned, slug: &str) -> Result<Off
     security(())
 )]
 #[get("/api/v1/spaces/{slug}/public")]
-async fn read_public_space(catalog: Data<Catalog>, viewer: MaybeSigned, slug: Path<String>) -> Result<Json<PublicOffer>, Problem> {
+async fn read_public_space(
+    catalog: Data<Catalog>,
+    viewer: MaybeSigned,
+    slug: Path<String>,
+) -> Result<Json<PublicOffer>, Problem> {
     let offer = offer(&catalog, viewer, &slug).await?;
     let listed = offer.passes.iter().filter(|pass| pass.fields.status == PassStatus::OnSale);
     Ok(Json(PublicOffer {

@@ -143,7 +143,8 @@ pub async fn insert(
         .map_err(|e| slug_taken(e, "one_slug_in_a_space"))?;
     // A grant on the whole space opens it at once.
     let holders = record_changes(connection, by.at, Holders::OfExperience(id)).await?;
-    write_down(connection, by, sight.team, "experience.created", (id.to_string(), json!({ "slug": fields.slug }))).await?;
+    write_down(connection, by, sight.team, "experience.created", (id.to_string(), json!({ "slug": fields.slug })))
+        .await?;
     Ok((Experience { id, space, position, fields, created_at: by.at }, holders))
 }
 
@@ -224,7 +225,8 @@ pub async fn change(
         .execute(connection)
         .await
         .map_err(|e| slug_taken(e, "one_slug_in_a_space"))?;
-    write_down(connection, by, sight.team, "experience.changed", (id.to_string(), json!({ "slug": fields.slug }))).await?;
+    write_down(connection, by, sight.team, "experience.changed", (id.to_string(), json!({ "slug": fields.slug })))
+        .await?;
     Ok(Experience { fields, ..before })
 }
 
@@ -275,8 +277,8 @@ pub async fn put_in_order(
     let sight = sight::to_change(connection, by.user, Thing::Space(space)).await?;
     let present = ids_of(connection, space).await?;
     let wanted: Vec<Uuid> = wanted.into_iter().map(|id| id.0).collect();
-    let chosen = order::choose(&present, &wanted)
-        .map_err(|why| Denied::Refused(Refusal::wrong("experience_ids", why)))?;
+    let chosen =
+        order::choose(&present, &wanted).map_err(|why| Denied::Refused(Refusal::wrong("experience_ids", why)))?;
     diesel::sql_query(
         "update experiences e set position = o.place - 1
            from unnest($1) with ordinality as o (id, place) where e.id = o.id and e.space_id = $2",

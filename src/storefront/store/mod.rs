@@ -1,6 +1,7 @@
 //! The only SQL of the storefront, one module a thing. Every function works on the caller's connection, so that a change, its
 //! audit entry and the kept answer of a request are one transaction.
 
+pub mod demo;
 pub mod experience;
 pub mod pass;
 pub mod price;
@@ -53,5 +54,6 @@ async fn write_down(
     action: &'static str,
     (subject, details): (String, serde_json::Value),
 ) -> Result<(), StoreError> {
-    audit::record(connection, &Act { at: by.at, actor: Some(by.user), team: Some(team), action, subject, details }).await
+    audit::record(connection, &Act { at: by.at, actor: Some(by.user), team: Some(team), action, subject, details })
+        .await
 }

@@ -145,9 +145,8 @@ pub async fn insert(
 ) -> Result<Pass, Denied<Refusal>> {
     let sight = sight::to_change(connection, by.user, Thing::Space(space)).await?;
     let fields = patch.over(None).map_err(|wrong| Denied::Refused(wrong.into()))?;
-    let here = access_passes::table
-        .filter(access_passes::space_id.eq(space.0))
-        .filter(access_passes::deleted_at.is_null());
+    let here =
+        access_passes::table.filter(access_passes::space_id.eq(space.0)).filter(access_passes::deleted_at.is_null());
     let present: i64 = here.count().get_result(connection).await?;
     if present >= PASSES_PER_SPACE_MAX {
         return Err(Denied::Refused(Refusal::TooMany("passes")));
@@ -241,8 +240,7 @@ pub async fn put_in_order(
     let sight = sight::to_change(connection, by.user, Thing::Space(space)).await?;
     let present: Vec<Uuid> = all_of(connection, space).await?.iter().map(|pass| pass.id.0).collect();
     let wanted: Vec<Uuid> = wanted.into_iter().map(|id| id.0).collect();
-    let chosen =
-        order::choose(&present, &wanted).map_err(|why| Denied::Refused(Refusal::wrong("pass_ids", why)))?;
+    let chosen = order::choose(&present, &wanted).map_err(|why| Denied::Refused(Refusal::wrong("pass_ids", why)))?;
     diesel::sql_query(
         "update access_passes p set position = o.place - 1
            from unnest($1) with ordinality as o (id, place) where p.id = o.id and p.space_id = $2",

@@ -139,7 +139,10 @@ struct OpenRow {
 ///
 /// # Errors
 /// When the database cannot say.
-pub async fn open_in(connection: &mut AsyncPgConnection, spaces: &[SpaceId]) -> Result<Vec<(SpaceId, Open)>, StoreError> {
+pub async fn open_in(
+    connection: &mut AsyncPgConnection,
+    spaces: &[SpaceId],
+) -> Result<Vec<(SpaceId, Open)>, StoreError> {
     #[derive(QueryableByName)]
     struct Whole {
         #[diesel(sql_type = SqlUuid)]

@@ -49,16 +49,12 @@ struct Row {
 fn question(thing: Thing) -> (Uuid, &'static str, &'static str) {
     match thing {
         Thing::Space(id) => (id.0, "spaces s", "s.id = $2"),
-        Thing::Experience(id) => (
-            id.0,
-            "experiences e join spaces s on s.id = e.space_id",
-            "e.id = $2 and e.deleted_at is null",
-        ),
-        Thing::Pass(id) => (
-            id.0,
-            "access_passes p join spaces s on s.id = p.space_id",
-            "p.id = $2 and p.deleted_at is null",
-        ),
+        Thing::Experience(id) => {
+            (id.0, "experiences e join spaces s on s.id = e.space_id", "e.id = $2 and e.deleted_at is null")
+        }
+        Thing::Pass(id) => {
+            (id.0, "access_passes p join spaces s on s.id = p.space_id", "p.id = $2 and p.deleted_at is null")
+        }
         Thing::Price(id) => (
             id.0,
             "prices r join access_passes p on p.id = r.pass_id join spaces s on s.id = p.space_id",

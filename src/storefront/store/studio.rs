@@ -207,7 +207,7 @@ pub async fn doors(
 ) -> Result<HashMap<ExperienceId, Entitlement>, StoreError> {
     let rights = access::rights(connection, &[user]).await?;
     let openings = access::openings(connection, experiences).await?;
-    let Some(rights) = rights.first() else { return Ok(HashMap::new()) };
+    let Some(rights) = rights.as_slice().first() else { return Ok(HashMap::new()) };
     Ok(openings.iter().map(|(experience, opening)| (*experience, judge(now, rights, opening))).collect())
 }
 
