@@ -148,3 +148,28 @@ fn the_stand_ins_keep_their_address_when_they_die_and_when_they_are_started_agai
     drop(stack);
     assert_eq!(start_engine(state.path(), "standin").standins_url(), Some(address.as_str()));
 }
+
+/// Needs a LiveKit server; `bin/test --without livekit` leaves these out by the name of the module.
+mod real_livekit {
+    use super::*;
+
+    #[test]
+    fn a_server_on_loopback_is_started_restarted_at_its_address_and_ended() {
+        let state = state();
+        let stack = start_engine(state.path(), "real");
+        let media = stack.media().unwrap();
+        assert!(media.real);
+        assert!(media.url.starts_with("http://127.0.0.1:"), "{}", media.url);
+        let pid_file = state.path().join("livekit/livekit.pid");
+        let first = pid_in(&pid_file);
+        kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+        let back = (0..1000).any(|_| {
+            assert!(Command::new("true").status().unwrap().success()); // some time, without a sleep
+            pid_in(&pid_file) != first && backstage::local::probe::answers(&media.url)
+        });
+        assert!(back, "LiveKit did not come back at {}", media.url);
+        let second = pid_in(&pid_file);
+        drop(stack);
+        assert!(!alive(second));
+    }
+}
