@@ -102,7 +102,7 @@ impl LocalPostgres {
             };
         }
         let program = rooms.program(place, keeper)?;
-        rooms.end_orphan(&program)?;
+        Rooms::end_orphan(&program)?;
         rooms.make_cluster(&program)?;
         let pid = warden.start(program).map_err(|error| LocalError::start(NAME, error))?;
         let mut alive = true;
@@ -183,7 +183,7 @@ impl Rooms {
     }
 
     /// We hold the lock, so a server that runs was left behind by an engine that was killed.
-    fn end_orphan(&self, program: &Program) -> Result<(), LocalError> {
+    fn end_orphan(program: &Program) -> Result<(), LocalError> {
         let Some(orphan) = Running::find(&program.pid_file) else { return Ok(()) };
         let pid = orphan.pid();
         if orphan.end(program) {
@@ -257,7 +257,7 @@ fn reachable(directory: &Path, uid: u32) -> bool {
 /// The same few letters for the same directory, today and after an upgrade.
 fn short_name(directory: &Path) -> String {
     let hash = Sha256::digest(directory.as_os_str().as_encoded_bytes());
-    hash.iter().take(6).fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
+    postgres_binaries::hex(&hash[..6])
 }
 
 #[cfg(test)]

