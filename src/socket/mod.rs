@@ -14,6 +14,7 @@ pub mod frame;
 pub mod hub;
 pub mod protocol;
 pub mod registry;
+pub mod routes;
 pub mod shard;
 pub mod topic;
 pub mod wheel;
