@@ -2,5 +2,6 @@
 
 mod support;
 
-mod local;
+mod identity;
+mod jobs;
 mod smoke;

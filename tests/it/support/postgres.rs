@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    os::unix::{fs::chown, net::UnixStream, process::CommandExt},
-    path::{Path, PathBuf},
+    os::unix::{fs::chown, process::CommandExt},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         LazyLock, Mutex,
@@ -95,8 +95,21 @@ impl Server {
             keeper.uid(uid).gid(gid);
         }
         let keeper = keeper.spawn().unwrap();
-        wait_for(&root.join(".s.PGSQL.5432"));
-        Self { socket: root, bin, _keeper: Some(keeper) }
+        let server = Self { socket: root, bin, _keeper: Some(keeper) };
+        server.wait_until_ready();
+        server
+    }
+
+    fn wait_until_ready(&self) {
+        const LOOK_EVERY: Duration = Duration::from_millis(20);
+        let mut waited = Duration::ZERO;
+        let ready =
+            || Command::new(self.bin.join("pg_isready")).arg("-q").arg("-h").arg(&self.socket).status().unwrap();
+        while !ready().success() {
+            assert!(waited < PATIENCE, "Postgres does not answer at {}", self.socket.display());
+            std::thread::sleep(LOOK_EVERY);
+            waited += LOOK_EVERY;
+        }
     }
 
     fn url(&self, database: &str) -> String {
@@ -116,16 +129,6 @@ impl Server {
         let url = self.url(TEMPLATE);
         // Migrations bring their own runtime, which must not stand inside a test's.
         std::thread::spawn(move || migrate::run_pending(&url).unwrap()).join().unwrap();
-    }
-}
-
-fn wait_for(socket: &Path) {
-    const LOOK_EVERY: Duration = Duration::from_millis(20);
-    let mut waited = Duration::ZERO;
-    while UnixStream::connect(socket).is_err() {
-        assert!(waited < PATIENCE, "Postgres does not answer at {}", socket.display());
-        std::thread::sleep(LOOK_EVERY);
-        waited += LOOK_EVERY;
     }
 }
 
