@@ -204,7 +204,10 @@ impl App {
 }
 
 /// The configured key, or in local mode one that was made once and lies in the state directory.
-fn seal_key(config: &Config, state_dir: &Path, entropy: &SharedEntropy) -> anyhow::Result<[u8; 32]> {
+///
+/// # Errors
+/// When it is not 32 bytes in base64, or the state directory cannot be used.
+pub fn seal_key(config: &Config, state_dir: &Path, entropy: &SharedEntropy) -> anyhow::Result<[u8; 32]> {
     let configured = config.keys.seal.expose_secret();
     let text = if configured.is_empty() {
         once(&state_dir.join("seal.key"), || STANDARD.encode(random_bytes::<32>(entropy.as_ref())))?

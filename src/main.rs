@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use backstage::{command, config::Config, local::keep::Keep};
+use backstage::{command, config::Config, identity::core::scope::Scope, local::keep::Keep};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -31,6 +31,11 @@ enum Command {
     Migrate,
     /// Looks at everything the engine needs, says what is wrong and how to mend it.
     Doctor,
+    /// Bearer tokens for scripts and load tests.
+    Token {
+        #[command(subcommand)]
+        what: TokenCommand,
+    },
     /// Validates the configuration.
     Config {
         #[command(subcommand)]
@@ -39,6 +44,22 @@ enum Command {
     /// Becomes another program that ends with the engine; the engine starts its children with it.
     #[command(hide = true)]
     Keep(Keep),
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Makes a token and prints it, alone on the last line; makes the person when the address is new.
+    Create {
+        /// Whose.
+        #[arg(long)]
+        email: String,
+        /// What it may be used for: all, read, write or live. May be given more than once; none means all.
+        #[arg(long = "scope")]
+        scopes: Vec<Scope>,
+        /// Seconds it lives; none means for ever.
+        #[arg(long)]
+        ttl_secs: Option<u64>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -63,6 +84,9 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve { demo } => command::serve::run(&config, demo),
         Command::Migrate => command::migrate::run(&config),
+        Command::Token { what: TokenCommand::Create { email, scopes, ttl_secs } } => {
+            command::token::create(&config, &email, scopes, ttl_secs)
+        }
         Command::Doctor => command::doctor::run(&config),
         Command::Config { what: ConfigCommand::Check } => {
             println!("The configuration is good.");

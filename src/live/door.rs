@@ -18,7 +18,7 @@ use super::{
 use crate::{
     clock::{SharedClock, Timestamp},
     entropy::Ids,
-    identity::{Authenticator, Credential as Shown},
+    identity::{Authenticator, Credential as Shown, core::scope::Scope},
     ids::{LoginId, UserId, ViewerId},
     keys::KeyRing,
     limits::{MEDIA_TOKEN_RENEW, MEDIA_TOKEN_TTL},
@@ -76,6 +76,9 @@ impl LiveDoor {
             }
         };
         let signed = self.authenticator.authenticate(&shown).await?.ok_or(Code::SignInNeeded)?;
+        if !signed.covers(Scope::Live) {
+            return Err(Code::ScopeMissing.into());
+        }
         Ok(Who { user: signed.user, login: signed.login })
     }
 
