@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use crate::{
     access::Doorkeeper,
     clock::{Clock, SharedClock, SystemClock},
+    commerce::JoinThrottle,
     config::Config,
     entropy::{Ids, SharedEntropy, SystemEntropy, random_bytes},
     identity::{Authenticator, Identity, sign_in::Throttle},
@@ -33,6 +34,7 @@ use crate::{
     provider::livekit::{LiveKit, MediaKey},
     socket::{admission::Turnstile, hub::Hub, registry::Registry, shard},
     store::Store,
+    storefront::Catalog,
     supervision::Keeper,
     web::{
         assets,
@@ -55,8 +57,11 @@ pub struct App {
     pub identity: Identity,
     /// Live experiences.
     pub live: Desk,
+    /// What creators offer.
+    pub catalog: Catalog,
     /// Who may enter.
     pub doorkeeper: Doorkeeper,
+    joins: JoinThrottle,
     sockets: Sockets,
     csrf: Csrf,
     replays: Replays,
@@ -163,6 +168,13 @@ impl App {
                 ids: ids.clone(),
                 ring: ring.clone(),
             },
+            catalog: Catalog {
+                store: store.clone(),
+                clock: clock.clone(),
+                ids: ids.clone(),
+                holders: consequence.clone(),
+                watching: consequence.clone(),
+            },
             identity: Identity {
                 store: store.clone(),
                 clock: clock.clone(),
@@ -174,6 +186,7 @@ impl App {
                 throttle: Arc::new(Throttle::new(config.limits.profile)),
                 consequence,
             },
+            joins: JoinThrottle::new(config.limits.profile),
             doorkeeper,
             sockets: Sockets { door: Arc::new(door), ports, registry },
             csrf: Csrf::new(ring.clone(), entropy.clone(), &public_url),

@@ -31,6 +31,11 @@ enum Command {
     Migrate,
     /// Looks at everything the engine needs, says what is wrong and how to mend it.
     Doctor,
+    /// Makes data for demos and load tests.
+    Seed {
+        #[command(subcommand)]
+        what: SeedCommand,
+    },
     /// Bearer tokens for scripts and load tests.
     Token {
         #[command(subcommand)]
@@ -44,6 +49,24 @@ enum Command {
     /// Becomes another program that ends with the engine; the engine starts its children with it.
     #[command(hide = true)]
     Keep(Keep),
+}
+
+#[derive(Subcommand)]
+enum SeedCommand {
+    /// Makes whatever of the demo data is not there yet.
+    Demo,
+    /// Makes people who may watch an experience, and writes their tokens into a file, one a line. Local mode only.
+    Crowd {
+        /// `SPACE/EXPERIENCE`.
+        #[arg(long)]
+        experience: String,
+        /// How many.
+        #[arg(long)]
+        viewers: usize,
+        /// The file.
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -84,6 +107,10 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve { demo } => command::serve::run(&config, demo),
         Command::Migrate => command::migrate::run(&config),
+        Command::Seed { what: SeedCommand::Demo } => command::seed::run_demo(&config),
+        Command::Seed { what: SeedCommand::Crowd { experience, viewers, out } } => {
+            command::seed::run_crowd(&config, &experience, viewers, &out)
+        }
         Command::Token { what: TokenCommand::Create { email, scopes, ttl_secs } } => {
             command::token::create(&config, &email, scopes, ttl_secs)
         }

@@ -25,6 +25,7 @@ use crate::{
     },
     socket::admission::{Capacity, Pace},
     store::Store,
+    storefront::{HoldersChanged, Watching},
 };
 
 /// The doorkeeper of this node, with an arbiter of its own for its actors.
@@ -103,6 +104,18 @@ impl Consequence for Consequences {
 
     fn rights_changed(&self, user: UserId) {
         self.doorkeeper.changed(&[user]);
+    }
+}
+
+impl HoldersChanged for Consequences {
+    fn changed(&self, users: &[UserId]) {
+        self.doorkeeper.catalog_changed(users);
+    }
+}
+
+impl Watching for Consequences {
+    fn watching(&self, experience: ExperienceId) -> u64 {
+        self.directory.viewers(experience)
     }
 }
 

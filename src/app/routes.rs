@@ -14,8 +14,9 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::App;
 use crate::{
-    identity,
+    commerce, identity,
     live::{self, hooks},
+    storefront,
     web::{
         assets, csrf, header, json, operator,
         page::errors_as_pages,
@@ -34,6 +35,8 @@ struct Described;
 /// Every documented route of every domain.
 pub fn documented(app: &mut ServiceConfig) {
     identity::routes::configure(app);
+    storefront::routes::register(app);
+    commerce::routes::register(app);
     live::routes::register(app);
 }
 
@@ -56,6 +59,8 @@ pub fn app(
         .app_data(web::Data::new(this.identity.authenticator.clone()))
         .app_data(web::Data::new(this.identity.clone()))
         .app_data(web::Data::new(this.live.clone()))
+        .app_data(web::Data::new(this.catalog.clone()))
+        .app_data(web::Data::new(this.joins.clone()))
         .app_data(web::Data::new(this.doorkeeper.clone()))
         .app_data(web::Data::new(this.csrf.clone()))
         .app_data(web::Data::new(this.replays.clone()))
@@ -84,6 +89,7 @@ pub fn app(
 /// Pages last: a space's name stands where no other route does.
 fn pages(app: &mut web::ServiceConfig) {
     live::pages::register(app);
+    storefront::pages::register(app);
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {

@@ -39,8 +39,7 @@ impl Means {
         let local = LocalStack::start(config, &Need::Database, &SystemEntropy)?;
         let url = local.database_url().expose_secret();
         migrate::run_pending(url)?;
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(STORE_THREADS).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(STORE_THREADS).enable_all().build()?;
         let handle = runtime.handle().clone();
         let store = Store::new(url, handle.clone())?;
         let clock: SharedClock = Arc::new(SystemClock::new());

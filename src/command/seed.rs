@@ -6,10 +6,15 @@ use anyhow::{Context, bail};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::FutureExt;
 
+use super::means::Means;
 use crate::{
     clock::{Clock, Timestamp},
+    config::{Config, Mode},
     entropy::{Entropy, Ids, random_bytes},
-    identity::authenticator::{API_TOKEN_PREFIX, token_hash},
+    identity::{
+        Identity,
+        authenticator::{API_TOKEN_PREFIX, token_hash},
+    },
     ids::{GrantId, TokenId, UserId},
     keys::KeyRing,
     limits::{CROWD_ROWS_AT_ONCE, CROWD_VIEWERS_MAX},
@@ -36,6 +41,34 @@ pub async fn demo(store: &Store, ids: &Ids, now: Timestamp) -> anyhow::Result<()
     }
 }
 
+/// `backstage seed demo`.
+///
+/// # Errors
+/// As [`demo`].
+pub fn run_demo(config: &Config) -> anyhow::Result<()> {
+    let means = Means::gather(config)?;
+    let identity = &means.identity;
+    means.runtime.block_on(demo(&means.store, &identity.ids, identity.clock.now()))?;
+    println!("The demo data is there.");
+    Ok(())
+}
+
+/// `backstage seed crowd`, in local mode only: it makes people nobody asked.
+///
+/// # Errors
+/// As [`crowd`].
+pub fn run_crowd(config: &Config, experience: &str, viewers: usize, out: &Path) -> anyhow::Result<()> {
+    if config.mode == Mode::Production {
+        bail!("a crowd is made in local mode only: these people would be real grants in production");
+    }
+    let means = Means::gather(config)?;
+    let Identity { ring, ids, entropy, clock, .. } = &means.identity;
+    let parts = Parts { store: &means.store, ring, ids, entropy: entropy.as_ref(), clock: clock.as_ref() };
+    means.runtime.block_on(crowd(parts, Crowd { experience, viewers, out }))?;
+    println!("{viewers} people may watch {experience}; their tokens are in {}", out.display());
+    Ok(())
+}
+
 /// A crowd to be made.
 #[derive(Clone, Debug)]
 pub struct Crowd<'a> {
@@ -49,7 +82,7 @@ pub struct Crowd<'a> {
 
 /// What a crowd is made of.
 #[derive(Clone, Copy)]
-pub struct Means<'a> {
+pub struct Parts<'a> {
     /// The database.
     pub store: &'a Store,
     /// Hashes the tokens.
@@ -66,7 +99,7 @@ pub struct Means<'a> {
 ///
 /// # Errors
 /// When there is no such experience, the file cannot be written, or the database cannot.
-pub async fn crowd(means: Means<'_>, crowd: Crowd<'_>) -> anyhow::Result<()> {
+pub async fn crowd(means: Parts<'_>, crowd: Crowd<'_>) -> anyhow::Result<()> {
     if crowd.viewers > CROWD_VIEWERS_MAX {
         bail!("a crowd has at most {CROWD_VIEWERS_MAX} people");
     }
@@ -100,7 +133,7 @@ async fn place(store: &Store, (space, experience): (String, String)) -> anyhow::
 }
 
 /// Fresh people with fresh tokens; two crowds never share an address.
-fn people(means: Means<'_>, viewers: usize) -> (Vec<String>, Vec<Viewer>) {
+fn people(means: Parts<'_>, viewers: usize) -> (Vec<String>, Vec<Viewer>) {
     let run = u64::from_le_bytes(random_bytes(means.entropy));
     let one = |number: usize| {
         let secret = random_bytes::<32>(means.entropy);

@@ -12,6 +12,7 @@ use tokio::{
 
 use crate::{
     app::{self, App, Given},
+    command::seed,
     config::Config,
     entropy::SystemEntropy,
     limits::{STOP_SPREAD, STORE_THREADS},
@@ -61,7 +62,8 @@ async fn serve(
     let given = Given { config, local, public_url, runtime: runtime.handle().clone(), prometheus: prometheus.clone() };
     let app = App::compose(given)?;
     if demo {
-        tracing::info!("demo data comes with the catalogue");
+        let ids = app.catalog.ids.clone();
+        seed::demo(&app.store, &ids, app.catalog.now()).await.context("the demo data could not be made")?;
     }
     let mail = local.mail_url().context("no mail server is configured")?;
     let jobs = app.start_jobs(mail.expose_secret(), &config.mail.from, runtime.handle())?;
