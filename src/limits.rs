@@ -406,3 +406,5 @@ pub const HOME_SPACES_MAX: i64 = 60;
 pub const CROWD_VIEWERS_MAX: usize = 200_000;
 /// People written by one statement; some megabytes, far from the statement's timeout.
 pub const CROWD_ROWS_AT_ONCE: usize = 5_000;
+/// Characters of the reason of a ban; a few sentences.
+pub const BAN_REASON_CHARS_MAX: usize = 500;

@@ -5,6 +5,7 @@ pub mod directory;
 pub mod entitlement_actor;
 pub mod eviction;
 mod expiry;
+pub mod giving;
 mod hall;
 mod loader;
 mod patrol;

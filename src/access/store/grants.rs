@@ -100,6 +100,14 @@ pub enum Granted {
 impl Granted {
     /// The grant, new or not.
     #[must_use]
+    pub fn into_grant(self) -> GrantRecord {
+        match self {
+            Self::New(grant) | Self::AlreadyHeld(grant) => grant,
+        }
+    }
+
+    /// The grant, new or not.
+    #[must_use]
     pub fn grant(&self) -> &GrantRecord {
         match self {
             Self::New(grant) | Self::AlreadyHeld(grant) => grant,

@@ -2,6 +2,7 @@
 
 pub mod bans;
 pub mod grants;
+pub mod place;
 mod rights;
 
 use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
