@@ -111,6 +111,10 @@ impl HoldersChanged for Consequences {
     fn changed(&self, users: &[UserId]) {
         self.doorkeeper.catalog_changed(users);
     }
+
+    fn settings_changed(&self, experience: ExperienceId) {
+        self.directory.settings_changed(experience);
+    }
 }
 
 impl Watching for Consequences {

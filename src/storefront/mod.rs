@@ -14,6 +14,8 @@ use crate::ids::{ExperienceId, UserId};
 pub trait HoldersChanged: Send + Sync + 'static {
     /// The rights of these people are to be read anew.
     fn changed(&self, users: &[UserId]);
+    /// The settings of an experience changed: whoever runs it now reads them anew.
+    fn settings_changed(&self, experience: ExperienceId);
 }
 
 /// Knows how many people are in an experience just now.

@@ -140,6 +140,7 @@ async fn change_experience(
     let (by, id, patch) = (catalog.by(&signed), id.into_inner(), patch.into_inner());
     let changed =
         catalog.store.transaction(move |connection| experience::change(connection, by, id, patch).boxed()).await?;
+    catalog.holders.settings_changed(id);
     Ok(Json(changed.into()))
 }
 
