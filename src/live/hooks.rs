@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dashmap::DashMap;
-use metrics::counter;
+use metrics::{counter, histogram};
 
 use super::{
     desk::Desk,
@@ -15,7 +15,7 @@ use crate::{
     limits::{HOOK_BODY_BYTES_MAX, ROOMS_REMEMBERED_MAX},
     provider::livekit::{HookRefusal, read_hook},
     store::StoreError,
-    telemetry::metric::WEBHOOKS,
+    telemetry::metric::{WEBHOOK_LAG, WEBHOOKS, Watch},
     web::problem::{Code, Problem},
 };
 
@@ -75,7 +75,9 @@ async fn receive(
         return Ok(HttpResponse::Ok().finish());
     }
     counted("taken");
+    let watch = Watch::start();
     apply(&desk, &rooms, hook).await?;
+    histogram!(WEBHOOK_LAG, "provider" => "livekit").record(watch.elapsed());
     Ok(HttpResponse::Ok().finish())
 }
 

@@ -175,6 +175,7 @@ impl Running {
             self.retry_at = None;
         }
         let verdict = self.crowd.beat(now, &mut self.speaker);
+        tally::audience(self.experience, self.crowd.count());
         self.take_verdict(verdict);
         self.waiting.push_back((Event::Tick, None));
         self.advance(now, &mut jobs);
@@ -366,8 +367,15 @@ impl Running {
         let Some(pending) = self.saving.take() else { return };
         match outcome {
             Ok(Commit::Done) => self.stepped(now, pending, jobs),
-            Ok(Commit::Fenced | Commit::Unknown) | Err(StoreError::OutcomeUnknown(_)) => {
+            Ok(ended @ (Commit::Fenced | Commit::Unknown)) => {
+                if ended == Commit::Fenced {
+                    tally::fenced();
+                }
                 self.saving = Some(pending); // answered when this activation is given up
+                jobs.push(Job::StartAgain);
+            }
+            Err(StoreError::OutcomeUnknown(_)) => {
+                self.saving = Some(pending);
                 jobs.push(Job::StartAgain);
             }
             Err(fault) => match pending.answer {

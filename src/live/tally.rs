@@ -12,7 +12,8 @@ use crate::{
     clock::Timestamp,
     ids::ExperienceId,
     telemetry::metric::{
-        BITRATE, BROADCASTS, FPS, HEALTH_SCORE, INVARIANT_BREACHES, PACKET_LOSS, PUBLISHER_RECONNECTS, TRANSITIONS,
+        BITRATE, BROADCASTS, EPOCH_REFUSALS, FPS, HEALTH_SCORE, INVARIANT_BREACHES, PACKET_LOSS, PUBLISHER_RECONNECTS,
+        TRANSITIONS, VIEWERS, VIEWERS_PEAK,
     },
 };
 
@@ -55,4 +56,16 @@ pub fn health(experience: ExperienceId, health: &Health, stats: Option<Stats>) {
         gauge!(FPS, "experience" => experience.clone()).set(stats.fps);
         gauge!(PACKET_LOSS, "experience" => experience).set(stats.loss_ratio);
     }
+}
+
+/// How many are there.
+pub fn audience(experience: ExperienceId, count: Count) {
+    let experience = experience.to_string();
+    gauge!(VIEWERS, "experience" => experience.clone()).set(f64::from(count.now));
+    gauge!(VIEWERS_PEAK, "experience" => experience).set(f64::from(count.peak));
+}
+
+/// A step was refused by the fence.
+pub fn fenced() {
+    counter!(EPOCH_REFUSALS).increment(1);
 }
