@@ -14,7 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::App;
 use crate::{
-    commerce, identity,
+    access, commerce, identity,
     live::{self, hooks},
     storefront,
     web::{
@@ -37,6 +37,7 @@ pub fn documented(app: &mut ServiceConfig) {
     identity::routes::configure(app);
     storefront::routes::register(app);
     commerce::routes::register(app);
+    access::routes::register(app);
     live::routes::register(app);
 }
 
