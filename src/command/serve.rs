@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
 use tokio::{
     runtime::Runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use crate::{
@@ -30,19 +30,20 @@ pub fn run(config: &Config, demo: bool) -> anyhow::Result<()> {
     logs::start(&config.log);
     crate::provider::init_crypto();
     let prometheus = metric::install()?;
-    let listener = bind(&config.server.host, config.server.port)?;
-    let own_url = format!("http://{}", reachable(listener.local_addr()?));
-    let mut local = LocalStack::start(config, &Need::Engine { own_url: own_url.clone() }, &SystemEntropy)?;
-    let applied = migrate::run_pending(local.database_url().expose_secret())
-        .context("the database could not be brought to this version")?;
-    tracing::info!(applied = applied.len(), "the database is at this version");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(STORE_THREADS)
         .enable_all()
         .thread_name("store")
         .build()?;
-    let done =
-        actix_rt::System::new().block_on(serve(config, demo, listener, own_url, &mut local, &runtime, prometheus));
+    // Heard from the first moment on: who stops us while we start leaves no child of ours behind.
+    let told = runtime.block_on(async { Told::listen() })?;
+    let listener = bind(&config.server.host, config.server.port)?;
+    let own_url = format!("http://{}", reachable(listener.local_addr()?));
+    let mut local = LocalStack::start(config, &Need::Engine { own_url }, &SystemEntropy)?;
+    let applied = migrate::run_pending(local.database_url().expose_secret())
+        .context("the database could not be brought to this version")?;
+    tracing::info!(applied = applied.len(), "the database is at this version");
+    let done = actix_rt::System::new().block_on(serve(config, demo, listener, told, &mut local, &runtime, prometheus));
     runtime.shutdown_timeout(STOP_SPREAD);
     drop(local);
     done
@@ -52,11 +53,12 @@ async fn serve(
     config: &Config,
     demo: bool,
     listener: TcpListener,
-    own_url: String,
+    told: Told,
     local: &mut LocalStack,
     runtime: &Runtime,
     prometheus: PrometheusHandle,
 ) -> anyhow::Result<()> {
+    let own_url = format!("http://{}", reachable(listener.local_addr()?));
     let configured = config.server.public_url.trim_end_matches('/');
     let public_url = if configured.is_empty() { own_url.clone() } else { configured.to_owned() };
     let given = Given { config, local, public_url, runtime: runtime.handle().clone(), prometheus: prometheus.clone() };
@@ -85,7 +87,7 @@ async fn serve(
     }
     let stop = listening.stop.clone();
     actix_rt::spawn(async move {
-        told_to_stop().await;
+        told.to_stop().await;
         tracing::info!("told to stop");
         stop.stop(STOP_SPREAD).await;
     });
@@ -94,15 +96,24 @@ async fn serve(
     Ok(())
 }
 
-/// Completes at the first SIGINT or SIGTERM.
-async fn told_to_stop() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM, from when we began to listen for them.
+struct Told {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Told {
+    /// Needs a runtime around it, which must outlive the answer.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Completes at the first of them.
+    async fn to_stop(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
