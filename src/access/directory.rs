@@ -122,14 +122,18 @@ impl Doorkeeper {
         Ok(Some(self.decide(&rights, &opening, &watch)))
     }
 
-    /// Whether `user` may open what `opening` says now, such as the member page of a space.
+    /// Whether `user` may open what `opening` says now, such as the member page of a space, and the rights that say so.
     ///
     /// # Errors
     /// When it cannot be known just now.
-    pub async fn judge_opening(&self, user: UserId, opening: &Opening) -> Result<Entitlement, RightsUnknown> {
+    pub async fn judge_opening(
+        &self,
+        user: UserId,
+        opening: &Opening,
+    ) -> Result<(Entitlement, Arc<Rights>), RightsUnknown> {
         let watch = Watch::start();
         let rights = count_unknown(self.rights(user).await, &watch)?;
-        Ok(self.decide(&rights, opening, &watch))
+        Ok((self.decide(&rights, opening, &watch), rights))
     }
 
     /// Whether `user` may open `experience` now, from memory, without waiting; `None` when it is not known, which

@@ -80,3 +80,47 @@ impl Wheel {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::{SystemClock, TokioClock};
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn person(number: u128) -> UserId {
+        UserId(Uuid::from_u128(number))
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_due_by_a_moved_clock_is_told_at_once() {
+        let moved = SystemClock::new();
+        let clock: SharedClock = Arc::new(moved.clone());
+        let wheel = Wheel::default();
+        wheel.arm(person(1), Some(clock.now().plus(Duration::from_secs(3_600))));
+        let (due, ()) = tokio::join!(tokio::time::timeout(PATIENCE, wheel.due(&clock, None)), async {
+            tokio::task::yield_now().await;
+            moved.set_offset(Duration::from_secs(3_601));
+        });
+        assert_eq!(due.expect("told without waiting for the hour"), [person(1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_armed_earlier_than_all_others_is_not_told_late() {
+        let clock: SharedClock = Arc::new(TokioClock::starting_at(Timestamp(0)));
+        let wheel = Wheel::default();
+        wheel.arm(person(1), Some(Timestamp(60_000)));
+        let (due, ()) = tokio::join!(wheel.due(&clock, None), async {
+            tokio::task::yield_now().await;
+            wheel.arm(person(2), Some(Timestamp(5_000)));
+        });
+        assert_eq!((due.as_slice(), clock.now()), ([person(2)].as_slice(), Timestamp(5_000)));
+        wheel.arm(person(1), None);
+        assert_eq!(wheel.due(&clock, Some(Duration::from_secs(100))).await, [], "who is disarmed is never told");
+        assert_eq!(clock.now(), Timestamp(105_000));
+    }
+}

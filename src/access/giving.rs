@@ -25,7 +25,7 @@ use crate::{
             teams, users,
         },
     },
-    ids::{ExperienceId, GrantId, PassId, SpaceId, UserId},
+    ids::{ExperienceId, GrantId, PassId, SpaceId, TeamId, UserId},
     store::{Denied, StoreError},
 };
 
@@ -57,16 +57,21 @@ pub struct Gift {
     pub expires_at: Option<Timestamp>,
 }
 
+async fn require_in(connection: &mut AsyncPgConnection, by: &Signed, team: TeamId) -> Result<(), Denied<Refusal>> {
+    match teams::require(connection, by.user, team, Permission::ManageAccess).await {
+        Ok(_) => Ok(()),
+        Err(Denied::Refused(refusal)) => Err(Denied::Refused(refusal.into())),
+        Err(Denied::Fault(fault)) => Err(Denied::Fault(fault)),
+    }
+}
+
 async fn require(
     connection: &mut AsyncPgConnection,
     by: &Signed,
     place: Option<Place>,
 ) -> Result<Place, Denied<Refusal>> {
     let place = place.ok_or(Denied::Refused(Refusal::Role(role::Refusal::Unseen)))?;
-    teams::require(connection, by.user, place.team, Permission::ManageAccess).await.map_err(|denied| match denied {
-        Denied::Refused(refusal) => Denied::Refused(refusal.into()),
-        Denied::Fault(fault) => Denied::Fault(fault),
-    })?;
+    require_in(connection, by, place.team).await?;
     Ok(place)
 }
 
@@ -177,8 +182,7 @@ pub async fn may_list(connection: &mut AsyncPgConnection, by: &Signed, listed: L
     let found = match listed {
         Listed::OfPass(pass) => place::of_pass(connection, pass).await?,
         Listed::OfSpace(space) => place::of_space(connection, space).await?,
-        // a team is where it is; the space does not matter to the role
-        Listed::OfTeam(team) => Some(Place { team, space: SpaceId(team.0) }),
+        Listed::OfTeam(team) => return require_in(connection, by, team).await,
         Listed::OfUser(user) if user == by.user => return Ok(()),
         Listed::OfUser(_) => None,
     };

@@ -217,14 +217,12 @@ impl Hall {
     pub(super) fn fail_closed(&self) {
         let (now, heard_at) = (self.clock.monotonic(), self.heard_at.get());
         let lost = |known: &Known| {
-            known.is_stale(heard_at, now) || (known.is_doubted() && now >= known.doubted_at.get() + RIGHTS_KNOWN)
+            let lost = known.rights.is_some()
+                && (known.is_stale(heard_at, now)
+                    || (known.is_doubted() && now >= known.doubted_at.get() + RIGHTS_KNOWN));
+            !known.told_unknown.swap(lost, Relaxed) && lost
         };
-        let users: Vec<UserId> = self
-            .known
-            .iter()
-            .filter(|known| known.rights.is_some() && lost(known) && !known.told_unknown.swap(true, Relaxed))
-            .map(|known| *known.key())
-            .collect();
+        let users: Vec<UserId> = self.known.iter().filter(|known| lost(known)).map(|known| *known.key()).collect();
         for user in users.into_iter().filter(|user| self.eviction.is_inside(*user)) {
             self.eviction.rights_unknown(user);
         }

@@ -392,6 +392,9 @@ async fn survive_097_without_the_database_known_answers_last_a_minute_and_then_e
         stage.truth.away.store(false, Ordering::SeqCst);
         pass(6_000).await;
         assert_eq!(stage.enter(person(1)).await, Ok("grant"), "and when it is back, so are the doors");
+        stage.truth.away.store(true, Ordering::SeqCst);
+        pass(66_000).await;
+        assert_eq!(stage.out().len(), 2, "the second time like the first");
     })
     .await;
 }

@@ -150,8 +150,8 @@ async fn access(
     let now = identity.clock.now();
     let shown = match user {
         Some(user) => {
-            let answer = doorkeeper.judge_opening(user, &opening).await?;
-            AccessShown::new(&answer, &*doorkeeper.rights(user).await?, &opening, now)
+            let (answer, rights) = doorkeeper.judge_opening(user, &opening).await?;
+            AccessShown::new(&answer, &rights, &opening, now)
         }
         // nobody has this address: what is told is what is told of somebody who holds nothing
         None => {

@@ -148,7 +148,6 @@ impl World {
     }
 
     /// Adds routes, and what they need as `app_data`.
-    #[expect(dead_code, reason = "for the tests of other domains")]
     pub fn with(mut self, routes: impl Fn(&mut ServiceConfig) + 'static) -> Self {
         self.routes.push(Arc::new(routes));
         self
