@@ -194,8 +194,8 @@ pub const ADDRESS_BYTES_MAX: usize = 254;
 pub const ADDRESS_LOCAL_BYTES_MAX: usize = 64;
 /// Digits of a sign-in code.
 pub const CODE_DIGITS: u32 = 6;
-/// Characters of the long code that is sent while guesses fail at large: 50 bits.
-pub const LONG_CODE_CHARS: usize = 10;
+/// Digits of the long code that is sent while guesses fail at large: a million times as many.
+pub const LONG_CODE_DIGITS: u32 = 12;
 /// How long a sign-in code is good.
 pub const CODE_LASTS: Duration = Duration::from_secs(10 * 60);
 /// How long a browser is remembered as the one that asked for a code.
@@ -408,3 +408,9 @@ pub const CROWD_VIEWERS_MAX: usize = 200_000;
 pub const CROWD_ROWS_AT_ONCE: usize = 5_000;
 /// Characters of the reason of a ban; a few sentences.
 pub const BAN_REASON_CHARS_MAX: usize = 500;
+/// A path that signing in leads to; the longest of ours is a quarter of it.
+pub const NEXT_PATH_BYTES_MAX: usize = 1024;
+/// How often old rows are thrown away; they harm nobody meanwhile.
+pub const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How long ended sessions stay for support to look at.
+pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);

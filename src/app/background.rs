@@ -37,6 +37,7 @@ impl App {
         });
         actix_rt::spawn(reconcile::keep_comparing(self.live.clone()));
         actix_rt::spawn(reconcile::keep_leases(self.live.clone()));
+        actix_rt::spawn(self.identity.clone().keep_tidy());
         let prometheus = self.prometheus.clone();
         actix_rt::spawn(async move {
             loop {

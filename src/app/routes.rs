@@ -68,6 +68,7 @@ pub fn app(
         .app_data(web::Data::new(this.pages.clone()))
         .app_data(web::Data::new(this.prometheus.clone()))
         .app_data(web::Data::new(this.proxies))
+        .app_data(web::Data::new(this.mailbox.clone()))
         .configure(json::configure)
         .into_utoipa_app()
         .openapi(Described::openapi())
@@ -89,6 +90,7 @@ pub fn app(
 
 /// Pages last: a space's name stands where no other route does.
 fn pages(app: &mut web::ServiceConfig) {
+    identity::pages::register(app);
     live::pages::register(app);
     storefront::pages::register(app);
 }

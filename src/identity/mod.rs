@@ -3,10 +3,12 @@
 pub mod account;
 pub mod authenticator;
 pub mod core;
+pub mod pages;
 pub mod routes;
 pub mod sign_in;
 pub mod store;
 pub mod team;
+pub mod upkeep;
 
 use std::sync::Arc;
 

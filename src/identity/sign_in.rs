@@ -27,7 +27,8 @@ use crate::{
     ids::{CodeRequestId, LoginId},
     keys::Purpose,
     limits::{
-        CLIENT_MAIL_WINDOW, CODE_LASTS, CREDENTIAL_BYTES_MAX, GUESS_WINDOW, LOGIN_OPEN, LOGIN_STRICT, LoginLimits,
+        CLIENT_MAIL_WINDOW, CODE_DIGITS, CODE_LASTS, CREDENTIAL_BYTES_MAX, GUESS_WINDOW, LOGIN_OPEN, LOGIN_STRICT,
+        LONG_CODE_DIGITS, LoginLimits,
     },
     notify::SignInCode,
     store::{Connection, Denied, StoreError},
@@ -74,6 +75,12 @@ impl Throttle {
         let mut counts = self.counts();
         let (wrong, right) = (counts.wrong_on_the_site.count(now, &()), counts.right_on_the_site.count(now, &()));
         login_code::must_be_long(wrong, right, &self.limits)
+    }
+
+    /// How many digits a code has that is mailed now.
+    #[must_use]
+    pub fn code_digits(&self, now: Timestamp) -> u32 {
+        if self.codes_must_be_long(now) { LONG_CODE_DIGITS } else { CODE_DIGITS }
     }
 
     fn judge_client(&self, now: Timestamp, client: ClientAddress) -> Result<(), Refusal> {
@@ -161,11 +168,8 @@ impl Identity {
     }
 
     fn fresh_code(&self, now: Timestamp) -> Code {
-        if self.throttle.codes_must_be_long(now) {
-            Code::long(&random_bytes(self.entropy.as_ref()))
-        } else {
-            Code::short(random_below(self.entropy.as_ref(), Code::SHORT_CODES))
-        }
+        let digits = self.throttle.code_digits(now);
+        Code::numbered(random_below(self.entropy.as_ref(), Code::count(digits)), digits)
     }
 
     /// Mails a code to `address`, unless the limits say no, which is not told. Known and unknown addresses take the same way.

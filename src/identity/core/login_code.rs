@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{CODE_DIGITS, LONG_CODE_CHARS, LoginLimits};
-
-/// Letters and digits that nobody mistakes for one another.
-const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+use crate::limits::{CODE_DIGITS, LONG_CODE_DIGITS, LoginLimits};
 
 /// A code as it is mailed and typed. Never printed by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,19 +15,16 @@ impl std::fmt::Debug for Code {
 }
 
 impl Code {
-    /// How many short codes there are.
-    pub const SHORT_CODES: u64 = 10_u64.pow(CODE_DIGITS);
-
-    /// The short code of this number, which must be below [`Code::SHORT_CODES`].
+    /// How many codes of this many digits there are.
     #[must_use]
-    pub fn short(number: u64) -> Self {
-        Self(format!("{:0width$}", number % Self::SHORT_CODES, width = CODE_DIGITS as usize))
+    pub fn count(digits: u32) -> u64 {
+        10_u64.pow(digits)
     }
 
-    /// The long code of these random bytes.
+    /// The code of this number, which must be below [`Code::count`] of the digits.
     #[must_use]
-    pub fn long(random: &[u8; LONG_CODE_CHARS]) -> Self {
-        Self(random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+    pub fn numbered(number: u64, digits: u32) -> Self {
+        Self(format!("{:0width$}", number % Self::count(digits), width = digits as usize))
     }
 
     /// Reads what somebody typed: blanks and dashes do not matter. `None` for what no code looks like.
@@ -39,11 +33,9 @@ impl Code {
         if text.len() > 64 {
             return None;
         }
-        let plain: String =
-            text.chars().filter(|c| !c.is_whitespace() && *c != '-').flat_map(char::to_lowercase).collect();
-        let short = plain.len() == CODE_DIGITS as usize && plain.bytes().all(|b| b.is_ascii_digit());
-        let long = plain.len() == LONG_CODE_CHARS && plain.bytes().all(|b| ALPHABET.contains(&b));
-        (short || long).then_some(Self(plain))
+        let plain: String = text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let whole = [CODE_DIGITS, LONG_CODE_DIGITS].iter().any(|digits| plain.len() == *digits as usize);
+        (whole && plain.bytes().all(|b| b.is_ascii_digit())).then_some(Self(plain))
     }
 
     /// Whether it is one of the short ones.
@@ -107,7 +99,7 @@ mod tests {
             ("012345", Some("012345")),
             (" 012 345\n", Some("012345")),
             ("012-345", Some("012345")),
-            ("ABCDE-FGH23", Some("abcdefgh23")),
+            ("0123-4567-8901", Some("012345678901")),
             ("12345", None),
             ("1234567", None),
             ("12345a", None),
@@ -121,11 +113,12 @@ mod tests {
     #[test]
     fn codes_are_whole_and_typed_back() {
         for number in [0, 7, 999_999] {
-            let code = Code::short(number);
-            assert_eq!((code.expose().len(), Code::typed(code.expose())), (6, Some(code.clone())));
+            for digits in [CODE_DIGITS, LONG_CODE_DIGITS] {
+                let code = Code::numbered(number, digits);
+                assert_eq!((code.expose().len(), Code::typed(code.expose())), (digits as usize, Some(code.clone())));
+                assert_eq!(code.is_short(), digits == CODE_DIGITS);
+            }
         }
-        let long = Code::long(&[0, 31, 32, 255, 9, 8, 7, 6, 5, 4]);
-        assert_eq!(Code::typed(long.expose()), Some(long));
     }
 
     #[test]

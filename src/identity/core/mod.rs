@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod login_code;
+pub mod next_path;
 pub mod role;
 pub mod scope;
 pub mod session;

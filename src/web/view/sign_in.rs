@@ -1,4 +1,4 @@
-//! The sign-in page: an address, then the six digits; two forms that work without a script.
+//! The sign-in page: an address, then the code; two forms that work without a script.
 
 use askama::Template;
 use askama_web::WebTemplate;
@@ -14,6 +14,8 @@ pub enum SignInStep {
     Code {
         /// The id of the request that `/login` made.
         request: String,
+        /// How many digits the code has.
+        digits: u32,
     },
 }
 
@@ -22,7 +24,7 @@ pub enum SignInStep {
 pub enum SignInError {
     /// The address is not one.
     EmailInvalid,
-    /// Six digits were not given.
+    /// Fewer digits than the code has were given.
     CodeIncomplete,
     /// Not the code that was sent. How many tries are left is shown when it is known.
     CodeWrong {

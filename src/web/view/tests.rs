@@ -77,7 +77,7 @@ fn sign_in(step: SignInStep, error: Option<SignInError>) -> SignInPage {
 }
 
 fn code() -> SignInStep {
-    SignInStep::Code { request: "lc_1".into() }
+    SignInStep::Code { request: "lc_1".into(), digits: 6 }
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn signing_in_asks_for_the_address_then_the_code_and_says_what_was_wrong() {
         ("tries", SignInError::TooManyTries, "Five wrong codes"),
         ("codes", SignInError::TooManyCodes { again_at: Some(samples::at(0)) }, "can be sent at"),
         ("codes-unknown", SignInError::TooManyCodes { again_at: None }, "wait a few minutes"),
-        ("incomplete", SignInError::CodeIncomplete, "six digits"),
+        ("incomplete", SignInError::CodeIncomplete, "digits are missing"),
         ("form", SignInError::FormExpired, "lay open too long"),
         ("unavailable", SignInError::Unavailable, "We cannot reach what we need"),
     ];

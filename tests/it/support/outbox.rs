@@ -47,7 +47,7 @@ impl Outbox {
     /// The code in the newest of `count` letters to `to`.
     pub async fn code(&self, to: &str, count: usize) -> String {
         let letter = self.newest(to, count).await;
-        let code = regex::Regex::new(r"(?m)^ +([0-9a-z]{6,10})$").unwrap();
+        let code = regex::Regex::new(r"(?m)^ +([0-9]{6,12})$").unwrap();
         code.captures(&letter.text).unwrap_or_else(|| panic!("no code in {}", letter.text))[1].to_owned()
     }
 }

@@ -1,17 +1,20 @@
 // @ts-check
-// One input for the six digits: paste of "Your code is 123 456", autofill and typing all end as six digits, sent once.
+// One input for the code's digits: paste of "Your code is 123 456", autofill and typing all end as digits, sent once.
 import { one } from "./dom.js";
 
 const input = one("[data-code]");
+// Codes are longer while somebody guesses at large.
+const most = Number(input?.dataset.code) || 6;
+const whole = new RegExp(`(?:\\d[\\s\\u00a0-]?){${most}}`);
 /** @param {string} text */
-const tidy = (text) => text.normalize("NFKC").replace(/\D/g, "").slice(0, 6);
+const tidy = (text) => text.normalize("NFKC").replace(/\D/g, "").slice(0, most);
 
 if (input) {
   const form = input.form;
   let sent = "";
   input.addEventListener("paste", (/** @type {ClipboardEvent} */ event) => {
-    const digits = tidy((event.clipboardData?.getData("text").match(/(?:\d[\s\u00a0-]?){6}/) ?? [""])[0]);
-    if (digits.length < 6) return;
+    const digits = tidy((event.clipboardData?.getData("text").match(whole) ?? [""])[0]);
+    if (digits.length < most) return;
     event.preventDefault();
     input.value = digits;
     input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -20,7 +23,7 @@ if (input) {
     const digits = tidy(input.value);
     if (digits !== input.value) input.value = digits;
     input.removeAttribute("aria-invalid");
-    if (digits.length === 6 && digits !== sent) { sent = digits; form.requestSubmit(); }
+    if (digits.length === most && digits !== sent) { sent = digits; form.requestSubmit(); }
   });
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     const button = one("[type=submit]", form);
