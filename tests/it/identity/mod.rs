@@ -4,5 +4,6 @@ mod accounts;
 mod codes;
 mod cross_site;
 mod herd;
+mod pages;
 mod replays;
 mod teams;

@@ -20,7 +20,7 @@ use backstage::{
     jobs::{Jobs, Runner, runner::Running},
     keys::KeyRing,
     notify::{SIGN_IN_CODE, SignInMail},
-    web::{auth, client_address::TrustedProxies, csrf, idempotency::Replays, json},
+    web::{auth, client_address::TrustedProxies, csrf, idempotency::Replays, json, page::Pages},
 };
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
@@ -171,6 +171,8 @@ impl World {
                 .app_data(web::Data::new(self.csrf.clone()))
                 .app_data(web::Data::new(TrustedProxies(self.proxies)))
                 .app_data(web::Data::new(self.replays()))
+                .app_data(web::Data::new(Pages { bundle: None, banner: None }))
+                .configure(identity::pages::register)
         });
         for routes in &self.routes {
             routes(app);
