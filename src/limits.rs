@@ -298,14 +298,14 @@ pub const DOOR_WAIT: Duration = Duration::from_secs(5);
 pub const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 /// One join each this long, node-wide: 2,500 a second, half of what two cores can carry.
 pub const JOIN_EVERY: Duration = Duration::from_micros(400);
-/// Joins at once before the rate holds.
-pub const JOIN_BURST: u32 = 2_500;
-/// Joins being judged at a time.
-pub const JOINS_IN_FLIGHT_MAX: usize = 2_048;
+/// Joins at once before the rate holds: the 5,000 who are promised to be back in 5 s, and some who come just then.
+pub const JOIN_BURST: u32 = 6_000;
+/// Joins being judged at a time: the whole burst, because they wait for the same few batched questions.
+pub const JOINS_IN_FLIGHT_MAX: usize = 6_000;
 /// Sockets of one node; a process has some 20,000 descriptors on small machines, and others need some.
 pub const SOCKETS_MAX: usize = 18_000;
 /// The longest wait a refused join is told, drawn at random so that the storm does not come back at once.
-pub const JOIN_RETRY_SECS_MAX: u64 = 5;
+pub const JOIN_RETRY_SECS_MAX: u64 = 3;
 /// The longest wait a viewer is told who is closed by our fault; drawn at random.
 pub const COMEBACK_SPREAD: Duration = Duration::from_secs(3);
 /// How long a drain waits for the sockets to go.
