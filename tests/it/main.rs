@@ -2,7 +2,9 @@
 
 mod support;
 
+mod catalog;
 mod identity;
 mod jobs;
 mod rights;
+mod local;
 mod smoke;

@@ -1,0 +1,239 @@
+//! What a team offers: order, what a pass opens, prices, and what strangers may know of it.
+
+use actix_web::{http::Method, test::TestRequest};
+use backstage::ids::UserId;
+use serde_json::{Value, json};
+
+use super::house::{House, uuid};
+
+#[actix_web::test]
+async fn the_sellers_order_is_what_everybody_sees_and_a_list_that_is_not_whole_changes_nothing() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    let base = format!("/api/v1/spaces/{}", space.id);
+    let mut passes = vec![space.pass.clone()];
+    for slug in ["two", "three"] {
+        passes.push(house.post(&format!("{base}/passes"), &owner, json!({ "slug": slug, "name": slug })).await.id());
+    }
+    let order = format!("{base}/passes/order");
+    for list in [
+        json!([passes[0], passes[1]]),
+        json!([passes[0], passes[0], passes[1]]),
+        json!([passes[0], passes[1], passes[2], format!("pass_{}", "0".repeat(32))]),
+    ] {
+        let refused = house.put(&order, &owner, json!({ "pass_ids": list })).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid"), "{refused:?}");
+        assert!(refused.body["fields"]["pass_ids"].is_string());
+    }
+    let wanted = json!([passes[2], passes[0], passes[1]]);
+    assert_eq!(house.put(&order, &owner, json!({ "pass_ids": wanted })).await.status, 200);
+    let slugs = |listed: &Value| listed.as_array().unwrap().iter().map(|one| one["slug"].clone()).collect::<Vec<_>>();
+    let listed = house.get(&format!("{base}/passes"), Some(&owner)).await;
+    assert_eq!(slugs(&listed.body["items"]), ["three", "basic", "two"]);
+    let public = house.get("/api/v1/spaces/ours/public", None).await;
+    assert_eq!(slugs(&public.body["passes"]), ["three", "basic", "two"]);
+    let first = house.get(&format!("{base}/passes?limit=2"), Some(&owner)).await;
+    assert_eq!(slugs(&first.body["items"]), ["three", "basic"]);
+    let next = first.body["next"].as_str().unwrap();
+    let rest = house.get(&format!("{base}/passes?limit=2&cursor={next}"), Some(&owner)).await;
+    assert_eq!((slugs(&rest.body["items"]), &rest.body["next"]), (vec![json!("two")], &Value::Null));
+}
+
+#[actix_web::test]
+async fn what_a_pass_opens_changes_at_once_for_those_who_hold_it() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let member = house.person("member").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    assert_eq!(house.post("/ours/basic/purchase", &member, json!({})).await.status, 201);
+    assert_eq!(house.told.take(), [member.id]);
+    let changes = format!("rights_changes where user_id = '{}'", member.id.0);
+    let before = house.count(&changes).await;
+    let path = format!("/api/v1/passes/{}/experiences", space.pass);
+    let taken = house.put(&path, &owner, json!({ "experience_ids": [] })).await;
+    assert_eq!((taken.status, &taken.body["experience_ids"]), (200, &json!([])));
+    assert_eq!(house.told.take(), [member.id]);
+    assert_eq!(house.count(&changes).await, before + 1);
+    assert_eq!(house.put(&path, &owner, json!({ "experience_ids": [] })).await.status, 200);
+    assert_eq!(house.told.take(), Vec::<UserId>::new(), "nothing changed, so nobody is told");
+
+    let stranger = house.person("stranger").await;
+    let theirs = house.team(&stranger).await;
+    let other = house.space(&stranger, theirs, "theirs").await;
+    for foreign in [other.experience.clone(), format!("exp_{}", "0".repeat(32))] {
+        let refused = house.put(&path, &owner, json!({ "experience_ids": [foreign] })).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid"));
+        assert!(refused.body["fields"]["experience_ids"].is_string());
+    }
+}
+
+#[actix_web::test]
+async fn closing_a_space_and_taking_an_experience_away_tell_everybody_who_held_something() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let member = house.person("member").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    house.post("/ours/basic/purchase", &member, json!({})).await;
+    house.told.take();
+    let path = format!("/api/v1/spaces/{}", space.id);
+    assert_eq!(house.patch(&path, &owner, json!({ "status": "draft" })).await.status, 200);
+    assert_eq!(house.told.take(), [member.id]);
+    assert_eq!(house.patch(&path, &owner, json!({ "name": "Another" })).await.status, 200);
+    assert_eq!(house.told.take(), Vec::<UserId>::new());
+
+    let experience = format!("/api/v1/experiences/{}", space.experience);
+    house
+        .sql(&format!(
+            "insert into broadcasts (id, experience_id, state, facts, epoch, version, created_at)
+             values (gen_random_uuid(), '{}', 'lobby', '{{}}', 1, 0, now())",
+            uuid(&space.experience)
+        ))
+        .await;
+    let refused = house.call(Method::DELETE, &experience, Some(&owner), None).await;
+    assert_eq!((refused.status, refused.code()), (409, "broadcast_open"));
+    house.sql("update broadcasts set state = 'cancelled', ended_at = now()").await;
+    assert_eq!(house.call(Method::DELETE, &experience, Some(&owner), None).await.status, 204);
+    assert_eq!(house.told.take(), [member.id]);
+    assert_eq!(house.get(&experience, Some(&owner)).await.status, 404);
+    let pass = house.get(&format!("/api/v1/passes/{}", space.pass), Some(&owner)).await;
+    assert_eq!(pass.body["experience_ids"], json!([]));
+}
+
+#[actix_web::test]
+async fn settings_of_an_experience_stand_flat_and_keep_their_bounds() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    let path = format!("/api/v1/experiences/{}", space.experience);
+    let body = json!({ "lobby_lead_secs": 0, "publisher_grace_secs": 1800, "auto_start": false, "device_limit": 1 });
+    let changed = house.patch(&path, &owner, body.clone()).await;
+    assert_eq!(changed.status, 200);
+    for (field, value) in body.as_object().unwrap() {
+        assert_eq!(&changed.body[field], value, "{field}");
+    }
+    assert_eq!(changed.body["device_policy"], "refuse_newcomer");
+    for (field, value) in [
+        ("lobby_lead_secs", json!(-1)),
+        ("publisher_grace_secs", json!(1801)),
+        ("device_limit", json!(0)),
+        ("device_policy", json!("drop_oldest")),
+        ("kind", json!("chat")),
+        ("name", json!("")),
+    ] {
+        let refused = house.patch(&path, &owner, json!({ field: value })).await;
+        assert_eq!((refused.status, refused.code()), (422, "invalid"), "{field}");
+        assert!(refused.body["fields"][field].is_string(), "{refused:?}");
+    }
+    assert_eq!(house.get(&path, Some(&owner)).await.text, changed.text);
+}
+
+#[actix_web::test]
+async fn only_free_prices_are_offered_and_others_are_refused_by_name() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    let path = format!("/api/v1/passes/{}/prices", space.pass);
+    for kind in ["one_time", "recurring"] {
+        let refused = house.post(&path, &owner, json!({ "kind": kind, "amount": 1000, "currency": "usd" })).await;
+        assert_eq!((refused.status, refused.code()), (422, "price_kind_unsupported"));
+    }
+    let listed = house.get(&path, Some(&owner)).await;
+    let price = &listed.body["items"][0];
+    assert_eq!(price["target"], json!({ "kind": "pass", "id": space.pass }));
+    assert_eq!(
+        (&price["kind"], &price["amount"], &price["currency"], &price["access_days"], &price["active"]),
+        (&json!("free"), &json!(0), &json!("usd"), &json!(7), &json!(true))
+    );
+}
+
+#[actix_web::test]
+async fn the_same_idempotency_key_makes_one_space_and_another_body_is_refused() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let team = house.team(&owner).await;
+    let send = |name: &'static str| {
+        let request = TestRequest::post().uri(&format!("/api/v1/teams/{team}/spaces"));
+        let request =
+            request.insert_header(("idempotency-key", "once")).set_json(json!({ "slug": "one", "name": name }));
+        house.send(request, Some(&owner))
+    };
+    let (first, again) = (send("A").await, send("A").await);
+    assert_eq!((first.status, &first.text), (201, &again.text));
+    let other = send("B").await;
+    assert_eq!((other.status, other.code()), (422, "idempotency_mismatch"));
+    assert_eq!(house.count("spaces").await, 1);
+}
+
+#[actix_web::test]
+async fn survive_136_drafts_archived_and_private_spaces_are_not_there_for_strangers() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let stranger = house.person("stranger").await;
+    let holder = house.person("holder").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "hidden").await;
+    house.post("/hidden/basic/purchase", &holder, json!({})).await;
+    let path = format!("/api/v1/spaces/{}", space.id);
+    let pages = [
+        "/hidden",
+        "/Hidden",
+        "/hidden/basic",
+        "/api/v1/spaces/hidden/public",
+        "/api/v1/spaces/hidden/passes/basic/public",
+        "/m/hidden",
+        "/m/hidden/stage",
+    ];
+    for (change, holder_sees) in [
+        (json!({ "status": "draft" }), false),
+        (json!({ "status": "archived" }), false),
+        (json!({ "status": "published", "visibility": "private" }), true),
+    ] {
+        assert_eq!(house.patch(&path, &owner, change.clone()).await.status, 200);
+        for page in pages {
+            let never = house.get(&page.to_lowercase().replace("hidden", "never-was"), None).await;
+            for who in [None, Some(&stranger)] {
+                let answer = house.get(page, who).await;
+                assert_eq!((answer.status, &answer.text), (404, &never.text), "{page} {change}");
+            }
+            assert_ne!(house.get(page, Some(&owner)).await.status, 404, "{page} {change} for the team");
+            assert_eq!(house.get(page, Some(&holder)).await.status != 404, holder_sees, "{page} {change}");
+        }
+        let bought = house.post("/hidden/basic/purchase", &stranger, json!({})).await;
+        assert_eq!((bought.status, bought.code()), (404, "not_found"));
+        assert!(!house.get("/", None).await.text.contains("/hidden"), "home lists it");
+    }
+    assert_eq!(house.count("access_grants").await, 1);
+}
+
+#[actix_web::test]
+async fn survive_137_what_only_the_team_may_see_reaches_nobody_else() {
+    let house = House::open();
+    let owner = house.person("canary-owner").await;
+    let holder = house.person("canary-holder").await;
+    let stranger = house.person("stranger").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    house.post("/ours/basic/purchase", &holder, json!({})).await;
+    let draft = json!({ "slug": "draft", "name": "canary-draft", "status": "draft" });
+    house.post(&format!("/api/v1/spaces/{}/passes", space.id), &owner, draft).await;
+    let open = ["/", "/ours", "/ours/basic", "/api/v1/spaces/ours/public", "/api/v1/spaces/ours/passes/basic/public"];
+    for path in open {
+        for who in [None, Some(&stranger)] {
+            let answer = house.get(path, who).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(!answer.text.contains("canary"), "{path}: {}", answer.text);
+        }
+    }
+    for path in ["/ours/draft", "/api/v1/spaces/ours/passes/draft/public"] {
+        assert_eq!(house.get(path, Some(&stranger)).await.status, 404);
+        assert_eq!(house.get(path, Some(&owner)).await.status, 200);
+    }
+    let seen = house.get(&format!("/api/v1/passes/{}", space.pass), Some(&owner)).await;
+    assert_eq!(seen.body["internal_name"], "canary-internal");
+}
