@@ -5,6 +5,6 @@ mod support;
 mod catalog;
 mod identity;
 mod jobs;
-mod rights;
 mod local;
+mod rights;
 mod smoke;

@@ -36,18 +36,27 @@ use crate::support::{Database, runtime};
 
 /// Writes down whose rights were said to have changed.
 #[derive(Default)]
-pub struct Told(Mutex<Vec<UserId>>);
+pub struct Told(Mutex<Vec<UserId>>, Mutex<Vec<ExperienceId>>);
 
 impl Told {
     /// Who was told of since the last look.
     pub fn take(&self) -> Vec<UserId> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+
+    /// Whose settings were said to have changed since the last look.
+    pub fn take_settings(&self) -> Vec<ExperienceId> {
+        std::mem::take(&mut self.1.lock().unwrap())
+    }
 }
 
 impl HoldersChanged for Told {
     fn changed(&self, users: &[UserId]) {
         self.0.lock().unwrap().extend(users);
+    }
+
+    fn settings_changed(&self, experience: ExperienceId) {
+        self.1.lock().unwrap().push(experience);
     }
 }
 

@@ -117,6 +117,10 @@ async fn settings_of_an_experience_stand_flat_and_keep_their_bounds() {
         assert_eq!(&changed.body[field], value, "{field}");
     }
     assert_eq!(changed.body["device_policy"], "refuse_newcomer");
+    assert_eq!(
+        house.told.take_settings().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [space.experience.clone()]
+    );
     for (field, value) in [
         ("lobby_lead_secs", json!(-1)),
         ("publisher_grace_secs", json!(1801)),

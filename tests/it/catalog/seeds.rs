@@ -33,7 +33,7 @@ async fn everybody_of_a_crowd_is_signed_in_by_their_token_and_holds_the_door_ope
     seed::demo(&house.database.store, &house.ids, house.clock.now()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("tokens");
-    let means = seed::Means {
+    let means = seed::Parts {
         store: &house.database.store,
         ring: &house.ring,
         ids: &house.ids,
