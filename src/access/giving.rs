@@ -1,7 +1,6 @@
 //! What teams do with access: give, take away, keep out. Each act is judged by the table of roles, done, and written down in
 //! one transaction.
 
-use diesel_async::AsyncPgConnection;
 use serde_json::json;
 
 use super::{
@@ -26,7 +25,7 @@ use crate::{
         },
     },
     ids::{ExperienceId, GrantId, PassId, SpaceId, TeamId, UserId},
-    store::{Denied, StoreError},
+    store::{Connection, Denied, StoreError},
 };
 
 /// Why access is not given or taken.
@@ -57,7 +56,7 @@ pub struct Gift {
     pub expires_at: Option<Timestamp>,
 }
 
-async fn require_in(connection: &mut AsyncPgConnection, by: &Signed, team: TeamId) -> Result<(), Denied<Refusal>> {
+async fn require_in(connection: &mut Connection, by: &Signed, team: TeamId) -> Result<(), Denied<Refusal>> {
     match teams::require(connection, by.user, team, Permission::ManageAccess).await {
         Ok(_) => Ok(()),
         Err(Denied::Refused(refusal)) => Err(Denied::Refused(refusal.into())),
@@ -65,18 +64,14 @@ async fn require_in(connection: &mut AsyncPgConnection, by: &Signed, team: TeamI
     }
 }
 
-async fn require(
-    connection: &mut AsyncPgConnection,
-    by: &Signed,
-    place: Option<Place>,
-) -> Result<Place, Denied<Refusal>> {
+async fn require(connection: &mut Connection, by: &Signed, place: Option<Place>) -> Result<Place, Denied<Refusal>> {
     let place = place.ok_or(Denied::Refused(Refusal::Role(role::Refusal::Unseen)))?;
     require_in(connection, by, place.team).await?;
     Ok(place)
 }
 
 async fn write_down(
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     place: Place,
     (action, subject): (&'static str, String),
@@ -91,7 +86,7 @@ async fn write_down(
 /// When the role does not permit it, or the times do not fit.
 pub async fn give_pass(
     identity: &Identity,
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     pass: PassId,
     gift: Gift,
@@ -107,7 +102,7 @@ pub async fn give_pass(
 /// When the role does not permit it, the experience is another space's, or the times do not fit.
 pub async fn give_directly(
     identity: &Identity,
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     (space, experience): (SpaceId, Option<ExperienceId>),
     gift: Gift,
@@ -126,7 +121,7 @@ pub async fn give_directly(
 
 async fn give(
     identity: &Identity,
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     (place, opens, source): (Place, Target, Source),
     gift: Gift,
@@ -161,7 +156,7 @@ async fn give(
 /// # Errors
 /// When the role does not permit it.
 pub async fn revoke(
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     id: GrantId,
     at: Timestamp,
@@ -178,7 +173,7 @@ pub async fn revoke(
 ///
 /// # Errors
 /// When the role does not permit it.
-pub async fn may_list(connection: &mut AsyncPgConnection, by: &Signed, listed: Listed) -> Result<(), Denied<Refusal>> {
+pub async fn may_list(connection: &mut Connection, by: &Signed, listed: Listed) -> Result<(), Denied<Refusal>> {
     let found = match listed {
         Listed::OfPass(pass) => place::of_pass(connection, pass).await?,
         Listed::OfSpace(space) => place::of_space(connection, space).await?,
@@ -193,11 +188,7 @@ pub async fn may_list(connection: &mut AsyncPgConnection, by: &Signed, listed: L
 ///
 /// # Errors
 /// When the role does not permit it, or the end lies in the past.
-pub async fn ban(
-    connection: &mut AsyncPgConnection,
-    by: &Signed,
-    ban: &BanRecord,
-) -> Result<Vec<UserId>, Denied<Refusal>> {
+pub async fn ban(connection: &mut Connection, by: &Signed, ban: &BanRecord) -> Result<Vec<UserId>, Denied<Refusal>> {
     let found = place::of_space(connection, ban.space).await?;
     let place = require(connection, by, found).await?;
     if ban.until.is_some_and(|until| until <= ban.at) {
@@ -214,7 +205,7 @@ pub async fn ban(
 /// # Errors
 /// When the role does not permit it.
 pub async fn lift_ban(
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     (space, address): (SpaceId, &Address),
     at: Timestamp,
@@ -231,7 +222,7 @@ pub async fn lift_ban(
 /// # Errors
 /// When the role does not permit it.
 pub async fn list_bans(
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     by: &Signed,
     space: SpaceId,
     (after, most): (&str, i64),
