@@ -94,6 +94,8 @@ pub struct Running {
     room_open: bool,
     degraded: bool,
     asking: bool,
+    /// When the media server was last asked.
+    asked_at: Timestamp,
     ask_at: Timestamp,
     watch_closely_until: Timestamp,
 }
@@ -138,6 +140,7 @@ impl Running {
             room_open: false,
             degraded: false,
             asking: false,
+            asked_at: Timestamp(0),
             ask_at: now,
             watch_closely_until: Timestamp(0),
         };
@@ -161,11 +164,18 @@ impl Running {
 
     /// The next moment at which `beat` has something to do.
     pub fn next_beat(&self) -> Option<Timestamp> {
-        let broadcast = self.broadcast().and_then(|at| next_alarm(at, &self.profile.settings));
-        // an overdue alarm in flight is not set again: the answer to the question it asked comes first
-        let broadcast = broadcast.filter(|_| self.saving.is_none() && !self.asking);
+        // an overdue alarm in flight is not set again: the answer to the question it asked comes first; and while the store
+        // is away, or the question was asked a moment ago, there is nothing to do yet
+        let broadcast = self.question_due().filter(|_| self.saving.is_none() && !self.asking);
+        let broadcast = broadcast.map(|at| self.retry_at.map_or(at, |retry_at| at.max(retry_at)));
         let ask = (self.wants_room() && !self.asking).then_some(self.ask_at);
         [broadcast, ask, self.retry_at, self.crowd.next_beat()].into_iter().flatten().min()
+    }
+
+    /// When the broadcast's alarm has something to do: at its time, and after it no more often than the server is asked.
+    fn question_due(&self) -> Option<Timestamp> {
+        let alarm = self.broadcast().and_then(|at| next_alarm(at, &self.profile.settings))?;
+        Some(if self.asked_at < alarm { alarm } else { self.asked_at.plus(MEDIA_ASK_AGAIN) })
     }
 
     /// Time has passed.
@@ -409,6 +419,7 @@ impl Running {
     fn perform(&mut self, now: Timestamp, effects: &[Effect], jobs: &mut Vec<Job>) {
         for effect in effects {
             match effect {
+                Effect::Ask if self.question_due().is_some_and(|due| now < due) => {}
                 Effect::OpenRoom | Effect::Ask => self.ask(now, jobs),
                 Effect::CloseRoom => {
                     self.room_open = false;
@@ -448,6 +459,7 @@ impl Running {
         let Some(at) = self.broadcast().filter(|at| at.stage.wants_room() && !self.asking) else { return };
         jobs.push(Job::Ask(room_of(at.id)));
         self.asking = true;
+        self.asked_at = now;
         self.ask_at = now.plus(MEDIA_ASK_EVERY);
     }
 

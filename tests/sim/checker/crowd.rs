@@ -1,0 +1,94 @@
+//! Counts the audience by itself, from who sat down and who left, and compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::History;
+use crate::world::Seen;
+
+/// How long a place is kept.
+const KEPT: u64 = 30_000;
+/// A beat may be this late, and a socket that was closed leaves its place this much later.
+const SLACK: u64 = 1_000;
+
+#[derive(Clone)]
+struct Place {
+    user: u128,
+    device: u64,
+    sockets: u32,
+    away: Option<u64>,
+    since: u64,
+}
+
+#[derive(Default)]
+struct Roll {
+    sockets: BTreeMap<u64, u128>,
+    places: BTreeMap<u128, Place>,
+    /// When somebody's right last ended.
+    out: BTreeMap<u128, u64>,
+}
+
+impl Roll {
+    fn sit(&mut self, at: u64, socket: u64, viewer: u128, user: u128, device: u64) {
+        self.sockets.insert(socket, viewer);
+        if let Some(place) = self.places.get_mut(&viewer) {
+            place.sockets += 1;
+            place.away = None;
+            return;
+        }
+        self.places.retain(|_, place| place.sockets > 0 || (place.user, place.device) != (user, device));
+        self.places.insert(viewer, Place { user, device, sockets: 1, away: None, since: at });
+    }
+
+    fn leave(&mut self, at: u64, socket: u64) {
+        let Some(place) = self.sockets.remove(&socket).and_then(|viewer| self.places.get_mut(&viewer)) else { return };
+        place.sockets -= 1;
+        if place.sockets == 0 {
+            place.away = Some(at);
+        }
+    }
+
+    /// The fewest and the most who may be counted now: places, and people.
+    fn bounds(&self, at: u64) -> [(usize, usize); 2] {
+        let evicted = |place: &Place| self.out.get(&place.user).is_some_and(|out| place.since <= out + 3 * SLACK);
+        let sure = |place: &&Place| place.sockets > 0 && !evicted(place);
+        let perhaps = |place: &&Place| place.away.is_none_or(|away| at < away + KEPT + SLACK);
+        let users = |places: Vec<&Place>| places.iter().map(|place| place.user).collect::<BTreeSet<_>>().len();
+        let least: Vec<&Place> = self.places.values().filter(sure).collect();
+        let most: Vec<&Place> = self.places.values().filter(perhaps).collect();
+        [(least.len(), most.len()), (users(least), users(most))]
+    }
+}
+
+/// What is counted is what is there, the absent inside their grace among them; it is never negative and never double.
+pub fn audience(history: &History) -> Result<(), String> {
+    let mut roll = Roll::default();
+    for (at, seen) in history {
+        match seen {
+            Seen::Seated { socket, viewer, user, device, studio: false } => {
+                roll.sit(*at, *socket, *viewer, *user, *device);
+            }
+            Seen::Gone { socket } => roll.leave(*at, *socket),
+            Seen::Right { user, run: false, held: false } => {
+                roll.out.insert(*user, *at);
+            }
+            Seen::TookOver { .. } => roll = Roll::default(),
+            Seen::Told { line, .. } | Seen::Heard { line, .. } => {
+                if let Some((now, users, peak)) = line.count
+                    && !(0 <= users && users <= now && now <= peak)
+                {
+                    return Err(format!("audience: {at} ms: {users} people, {now} viewers, peak {peak}"));
+                }
+            }
+            Seen::Counted { now, users, .. } => {
+                for (said, (least, most)) in [*now, *users].into_iter().zip(roll.bounds(*at)) {
+                    let said = said as usize;
+                    if said < least || said > most {
+                        return Err(format!("audience: {at} ms: {said} counted, {least} to {most} are there"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

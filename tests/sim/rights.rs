@@ -1,0 +1,110 @@
+//! Who may be here, as the live core sees it: from memory, which may be empty, late, or too old to be believed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use backstage::{
+    ids::{ExperienceId, UserId},
+    live::rights::{LiveRights, Right},
+};
+use futures_util::{FutureExt, future::BoxFuture};
+
+use crate::{
+    books::Books,
+    world::{Seen, World},
+};
+
+/// The rights as they really are. Cheap to clone.
+#[derive(Clone)]
+pub struct Truth {
+    world: World,
+    held: Arc<Mutex<BTreeMap<UserId, (bool, bool)>>>,
+}
+
+impl Truth {
+    pub fn new(world: World) -> Self {
+        Self { world, held: Arc::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<UserId, (bool, bool)>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives or takes the right to watch, or to run.
+    pub fn set(&self, user: UserId, run: bool, held: bool) {
+        let mut all = self.held();
+        let now = all.entry(user).or_default();
+        *(if run { &mut now.1 } else { &mut now.0 }) = held;
+        drop(all);
+        self.world.note(Seen::Right { user: user.0.as_u128(), run, held });
+    }
+
+    pub fn may(&self, user: UserId, run: bool) -> bool {
+        self.held().get(&user).is_some_and(|(watch, runs)| if run { *runs } else { *watch })
+    }
+}
+
+/// What one engine knows of them. Cheap to clone.
+#[derive(Clone)]
+pub struct Memory {
+    world: World,
+    books: Books,
+    truth: Truth,
+    known: Arc<Mutex<BTreeMap<UserId, (bool, bool)>>>,
+}
+
+impl Memory {
+    pub fn new(world: World, books: Books, truth: Truth) -> Self {
+        Self { world, books, truth, known: Arc::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<UserId, (bool, bool)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads one person's rights again, if they are in memory.
+    pub fn refresh(&self, user: UserId) {
+        let now = (self.truth.may(user, false), self.truth.may(user, true));
+        self.known().entry(user).and_modify(|known| *known = now);
+    }
+
+    /// Everything known has become too old; whose it was.
+    pub fn forget_all(&self) -> BTreeSet<UserId> {
+        std::mem::take(&mut *self.known()).into_keys().collect()
+    }
+
+    fn judge(&self, user: UserId, run: bool) -> Right {
+        match self.known().get(&user) {
+            None => Right::Unknown,
+            Some((watch, runs)) if if run { *runs } else { *watch } => Right::Yes { staff: run },
+            Some(_) => Right::No("revoked".into()),
+        }
+    }
+}
+
+impl LiveRights for Memory {
+    fn may_watch(&self, user: UserId, _at: ExperienceId) -> Right {
+        self.judge(user, false)
+    }
+
+    fn may_run(&self, user: UserId, _at: ExperienceId) -> Right {
+        self.judge(user, true)
+    }
+
+    fn learn(&self, user: UserId, _at: ExperienceId) -> BoxFuture<'static, ()> {
+        let this = self.clone();
+        async move {
+            if this.known().contains_key(&user) {
+                return;
+            }
+            this.world.some_time(20).await;
+            if !this.books.is_away() {
+                let now = (this.truth.may(user, false), this.truth.may(user, true));
+                this.known().insert(user, now);
+            }
+        }
+        .boxed()
+    }
+}
