@@ -139,6 +139,8 @@ pub const ASK_WAIT: Duration = Duration::from_secs(5);
 pub const ACTORS_STARTING_MAX: usize = 64 * 1024;
 /// How often the media server is asked who is on air while a room is wanted (the reconciler's round).
 pub const MEDIA_ASK_EVERY: Duration = Duration::from_secs(5);
+/// How long the media server may list a publisher whose browser died: 20 s were measured, and some for a slow answer.
+pub const MEDIA_NOTICES_LATE: Duration = Duration::from_secs(25);
 /// How soon it is asked again when it did not answer, or when somebody was just put out.
 pub const MEDIA_ASK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a room is watched closely after somebody was put out of it.

@@ -117,6 +117,17 @@ impl Directory {
         if kind == Kind::Studio {
             stay.studios.push(viewer);
         }
+        drop(stays);
+        // a right that ended between the door's look and this entry told nobody, for nobody was inside
+        let right = match kind {
+            Kind::Viewer => self.rights.may_watch(user, experience),
+            Kind::Studio => self.rights.may_run(user, experience),
+        };
+        if !matches!(right, Right::Yes { .. }) {
+            self.left(Timestamp(0), experience, user, viewer);
+            self.tell(experience, Order::RightsEnded(user));
+            return Err(AdmitRefusal::Unavailable);
+        }
         Ok(admitted)
     }
 

@@ -203,6 +203,8 @@ impl Running {
             Order::Command(broadcast, event, answer) => self.command(now, broadcast, event, answer, &mut jobs),
             Order::Describe(answer) => answer.send(self.view(now)),
             Order::Room(broadcast, answer) => self.want_room(now, broadcast, answer, &mut jobs),
+            // one who has gone away meanwhile would never leave
+            Order::Admit(_, answer) if answer.is_abandoned() => {}
             Order::Admit(guest, answer) => {
                 let admitted = self.crowd.admit(guest, self.profile.devices_max, self.speaker.epoch());
                 answer.send(admitted);
@@ -392,7 +394,11 @@ impl Running {
                 Some(answer) => answer.send(Err(CommandFault::Store(fault))),
                 // what the world did cannot be answered with "try again": it waits until the store is back
                 None => {
-                    self.waiting.push_front((pending.event, None));
+                    if is_answer(pending.event) {
+                        self.ask_at = now.plus(STORE_RETRY); // it would have grown old: the server is asked again
+                    } else {
+                        self.waiting.push_front((pending.event, None));
+                    }
                     self.retry_at = Some(now.plus(STORE_RETRY));
                 }
             },
@@ -442,12 +448,21 @@ impl Running {
 
     fn take_verdict(&mut self, verdict: Option<Verdict>) {
         match verdict {
-            Some(Verdict::Up(feed, witness)) if self.lacks(feed) => {
-                self.waiting.push_back((Event::MediaUp { feed, witness }, None));
-            }
+            Some(Verdict::Up(feed, witness)) if self.lacks(feed) => self.media_up(feed, witness),
             Some(Verdict::Down(witness)) => self.waiting.push_back((Event::MediaDown { witness }, None)),
             Some(Verdict::Up(..)) | None => {}
         }
+    }
+
+    /// Fresh media outweighs every answer that still waits: it was given before.
+    fn media_up(&mut self, feed: Feed, witness: Witness) {
+        self.forget_answers();
+        self.waiting.push_back((Event::MediaUp { feed, witness }, None));
+    }
+
+    /// Drops answers of the media server that wait for the store; a newer word has come.
+    fn forget_answers(&mut self) {
+        self.waiting.retain(|(event, _)| !is_answer(*event));
     }
 
     /// Whether word of media would be news; the studio speaks every second.
@@ -502,6 +517,7 @@ impl Running {
                     asked_at,
                     feed: if person.encoder { Feed::Encoder } else { Feed::Browser },
                 });
+                self.forget_answers();
                 self.waiting.push_back((event, None));
                 let closely = now < self.watch_closely_until || self.is_reconnecting();
                 self.ask_at = now.plus(if closely { MEDIA_ASK_AGAIN } else { MEDIA_ASK_EVERY });
@@ -572,8 +588,7 @@ impl Running {
             // fresh media is news at once; that media went away is asked about, for a second track may go on
             HookKind::Published { encoder } => {
                 let feed = if encoder { Feed::Encoder } else { Feed::Browser };
-                let witness = Witness::Server;
-                self.waiting.push_back((Event::MediaUp { feed, witness }, None));
+                self.media_up(feed, Witness::Server);
             }
             HookKind::Unpublished | HookKind::Left | HookKind::RoomFinished => self.ask_soon(now, jobs),
             HookKind::RoomStarted | HookKind::Other => {}
@@ -604,4 +619,9 @@ impl Running {
         self.watch_closely(now);
         self.ask_soon(now, jobs);
     }
+}
+
+/// Whether this is what the media server said when it was asked.
+fn is_answer(event: Event) -> bool {
+    matches!(event, Event::OnAir { .. } | Event::NobodyOnAir { .. } | Event::NoAnswer)
 }

@@ -92,6 +92,12 @@ impl<T> Reply<T> {
     pub fn send(self, answer: T) {
         drop(self.0.send(answer));
     }
+
+    /// Whether nobody waits for the answer any more.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 impl<T> Debug for Reply<T> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     ids::{BroadcastId, ExperienceId},
+    limits::MEDIA_NOTICES_LATE,
 };
 
 /// Where the picture comes from.
@@ -408,8 +409,12 @@ fn media_down(now: Timestamp, stage: &Stage, settings: &Settings, witness: Witne
 
 fn on_air(now: Timestamp, stage: &Stage, settings: &Settings, asked_at: Timestamp, feed: Feed) -> Step {
     match stage {
-        // the server listed the publisher for 20 s after its browser died: its listing alone takes back only its own word
-        Stage::Reconnecting { witness: Witness::Studio | Witness::Viewers, .. } => Step::stay(),
+        // the server lists a publisher for 20 s after its browser died: until then its listing takes back only its own word
+        Stage::Reconnecting { since, witness: Witness::Studio | Witness::Viewers, .. }
+            if asked_at < since.plus(MEDIA_NOTICES_LATE) =>
+        {
+            Step::stay()
+        }
         Stage::Reconnecting { since, .. } if asked_at <= *since => Step::stay(),
         Stage::Lobby { .. } | Stage::Live { media_at: None, .. } | Stage::Reconnecting { .. } => {
             media_up(now, stage, settings, feed)

@@ -159,11 +159,14 @@ fn survive_037_a_deadline_asks_and_only_an_answer_after_it_ends() {
 
 #[test]
 fn a_listing_takes_back_the_servers_own_word_and_not_our_fresh_silence() {
-    let listed = Event::OnAir { asked_at: T0.plus(MINUTE / 2), feed: Feed::Browser };
-    assert_eq!(after(reconnecting(Witness::Server), 30, listed).0.name(), "live");
-    assert_eq!(after(reconnecting(Witness::Studio), 30, listed).0.name(), "reconnecting");
-    let (known, _) = after(reconnecting(Witness::Studio), 30, Event::NobodyOnAir { asked_at: T0.plus(MINUTE / 3) });
-    assert_eq!(after(known, 31, listed).0.name(), "live");
+    let listed = |secs| Event::OnAir { asked_at: T0.plus(Duration::from_secs(secs)), feed: Feed::Browser };
+    assert_eq!(after(reconnecting(Witness::Server), 20, listed(20)).0.name(), "live");
+    for witness in [Witness::Studio, Witness::Viewers] {
+        assert_eq!(after(reconnecting(witness), 24, listed(24)).0.name(), "reconnecting");
+        assert_eq!(after(reconnecting(witness), 25, listed(25)).0.name(), "live", "a dead browser is not listed any more");
+    }
+    let (known, _) = after(reconnecting(Witness::Studio), 15, Event::NobodyOnAir { asked_at: T0.plus(MINUTE / 6) });
+    assert_eq!(after(known, 20, listed(20)).0.name(), "live");
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub fn durable_first(history: &History) -> Result<(), String> {
     let mut states: BTreeSet<(u128, String)> = BTreeSet::new();
     let mut newest = None;
     let mut shown: BTreeMap<u32, u128> = BTreeMap::new();
+    let mut serving = 0;
     for (at, seen) in history {
         match seen {
             Seen::Created { broadcast, .. } => {
@@ -66,13 +67,16 @@ pub fn durable_first(history: &History) -> Result<(), String> {
             Seen::Saved { broadcast, state, .. } => {
                 states.insert((*broadcast, (*state).to_owned()));
             }
+            Seen::TookOver { engine } => serving = *engine,
             Seen::Told { engine, line } => {
                 if let Some(broadcast) = line.broadcast {
                     shown.insert(*engine, broadcast);
                 }
                 let Some(state) = &line.state else { continue };
                 let about = [line.broadcast.or(newest), shown.get(engine).copied()];
-                let durable = about.into_iter().flatten().any(|of| states.contains(&(of, state.clone())));
+                // one that was replaced may still speak, to nobody, of a broadcast that is over
+                let durable = about.into_iter().flatten().any(|of| states.contains(&(of, state.clone())))
+                    || (*engine < serving && states.iter().any(|(_, durable)| durable == state));
                 if !durable && state != "offline" {
                     return Err(format!("durable first: {at} ms: engine {engine} told {line:?}"));
                 }
