@@ -40,13 +40,8 @@ pub async fn watch(house: House, user: UserId, device: u64) {
         if house.is_still() {
             return;
         }
-        let fresh = Guest {
-            viewer: house.fresh_viewer(),
-            user,
-            device: device.to_string(),
-            kind: Kind::Viewer,
-            staff: false,
-        };
+        let fresh =
+            Guest { viewer: house.fresh_viewer(), user, device: device.to_string(), kind: Kind::Viewer, staff: false };
         let keeps = world.chance(75);
         let guest = ticket.guest.clone().filter(|_| keeps).unwrap_or(fresh);
         let resume = ticket.seen.filter(|_| keeps);
@@ -326,10 +321,9 @@ async fn press(house: &House, deed: Deed, id: Option<BroadcastId>, by: UserId) {
 
 fn said(answered: Result<View, CommandFault>) -> Answer {
     match answered {
-        Ok(view) => view.broadcast.map_or(Answer::Unknown, |at| Answer::Done {
-            broadcast: at.id.0.as_u128(),
-            state: at.stage.name(),
-        }),
+        Ok(view) => view
+            .broadcast
+            .map_or(Answer::Unknown, |at| Answer::Done { broadcast: at.id.0.as_u128(), state: at.stage.name() }),
         Err(CommandFault::Refused { .. }) => Answer::Refused,
         Err(CommandFault::AlreadyOpen(open)) => Answer::AlreadyOpen(open.0.as_u128()),
         Err(CommandFault::NoSuchBroadcast) => Answer::Unknown,

@@ -1,8 +1,6 @@
 //! One life from one seed: the people, the weather, and the three acts (faults, calm, stillness).
 
-use backstage::{
-    live::{core::broadcast::Settings, media::room_of},
-};
+use backstage::live::{core::broadcast::Settings, media::room_of};
 
 use crate::{
     books::{Books, some_settings},

@@ -132,10 +132,9 @@ impl Shards {
         let first = inner.topics[shard].awaits_board();
         let (viewer, user) = (seat.session.0.as_u128(), seat.user.0.as_u128());
         let (device, studio) = (seat.device.parse().unwrap_or(0), seat.kind == Kind::Studio);
-        inner.sockets.insert(
-            socket,
-            Socket { seat, shard, resume, greeted: false, closed: Some(sender), place, last: None },
-        );
+        inner
+            .sockets
+            .insert(socket, Socket { seat, shard, resume, greeted: false, closed: Some(sender), place, last: None });
         drop(inner);
         self.world.note(Seen::Seated { socket, viewer, user, device, studio });
         if first {

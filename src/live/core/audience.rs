@@ -68,15 +68,15 @@ impl Audience {
         if !staff && self.other_devices(user, device) >= devices_max {
             return Err(DeviceLimit);
         }
-        // The same device without its ticket, such as a reloaded page, sits down where it sat.
-        let returning = self.away_place(user, device);
-        if let Some(old) = returning {
-            self.give_up(old);
+        // The same device without its ticket, such as a reloaded page, sits down where it sat; it is away nowhere any more.
+        let returning = self.away_places(user, device);
+        for old in &returning {
+            self.give_up(*old);
         }
         if self.places.contains_key(&viewer) {
             self.give_up(viewer);
         }
-        self.total += u32::from(returning.is_none());
+        self.total += u32::from(returning.is_empty());
         let held = Held { user, device: device.to_owned(), staff, sockets: 1, away_since: None };
         self.places.insert(viewer, held);
         self.users.entry(user).or_default().push(viewer);
@@ -155,8 +155,9 @@ impl Audience {
         viewers.iter().filter_map(|viewer| self.places.get(viewer).map(|held| (*viewer, held)))
     }
 
-    fn away_place(&self, user: UserId, device: &str) -> Option<ViewerId> {
-        self.of_user(user).find(|(_, held)| held.device == device && held.sockets == 0).map(|(viewer, _)| viewer)
+    fn away_places(&self, user: UserId, device: &str) -> Vec<ViewerId> {
+        let away = self.of_user(user).filter(|(_, held)| held.device == device && held.sockets == 0);
+        away.map(|(viewer, _)| viewer).collect()
     }
 
     fn other_devices(&self, user: UserId, device: &str) -> usize {

@@ -163,7 +163,11 @@ fn a_listing_takes_back_the_servers_own_word_and_not_our_fresh_silence() {
     assert_eq!(after(reconnecting(Witness::Server), 20, listed(20)).0.name(), "live");
     for witness in [Witness::Studio, Witness::Viewers] {
         assert_eq!(after(reconnecting(witness), 24, listed(24)).0.name(), "reconnecting");
-        assert_eq!(after(reconnecting(witness), 25, listed(25)).0.name(), "live", "a dead browser is not listed any more");
+        assert_eq!(
+            after(reconnecting(witness), 25, listed(25)).0.name(),
+            "live",
+            "a dead browser is not listed any more"
+        );
     }
     let (known, _) = after(reconnecting(Witness::Studio), 15, Event::NobodyOnAir { asked_at: T0.plus(MINUTE / 6) });
     assert_eq!(after(known, 20, listed(20)).0.name(), "live");
@@ -233,6 +237,18 @@ fn viewer(n: u128) -> ViewerId {
 
 fn user(n: u128) -> UserId {
     UserId(Uuid::from_u128(n))
+}
+
+#[test]
+fn a_device_that_is_back_is_away_nowhere_any_more() {
+    let mut audience = Audience::default();
+    for who in [1, 2] {
+        audience.admit(viewer(who), user(1), "tv", false, 3).unwrap();
+    }
+    audience.leave(T0, viewer(1));
+    audience.leave(T0, viewer(2));
+    audience.admit(viewer(3), user(1), "tv", false, 3).unwrap();
+    assert_eq!(audience.count().now, 1);
 }
 
 #[test]

@@ -12,7 +12,9 @@ pub fn fenced_and_whole(history: &History) -> Result<(), String> {
     let mut versions: BTreeMap<u128, i64> = BTreeMap::new();
     for (at, seen) in history {
         match seen {
-            Seen::Activated { epoch } if *epoch <= newest => return Err(format!("fence: {at} ms: epoch {epoch} again")),
+            Seen::Activated { epoch } if *epoch <= newest => {
+                return Err(format!("fence: {at} ms: epoch {epoch} again"));
+            }
             Seen::Activated { epoch } => newest = *epoch,
             Seen::Created { broadcast, epoch } => {
                 if *epoch != newest {
