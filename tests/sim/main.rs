@@ -94,15 +94,13 @@ fn judge(seed: u64) -> Option<String> {
 const MENDED: &[(u64, &str)] = &[
     (0, "somebody who had given up at the door kept a place for ever"),
     (8, "an answer from before the store's outage ended a broadcast whose picture was back"),
-    (
-        22,
-        "a list was not believed for as long as nobody saw fresh media, and viewers were told reconnecting over a picture",
-    ),
+    (22, "a list was never believed, and viewers were told reconnecting over a picture"),
     (40, "a device that came back was counted beside a place it had left"),
 ];
 
 #[test]
 fn seeds_that_once_broke_stay_mended() {
+    hush();
     for (seed, what) in MENDED {
         assert_eq!(judge(*seed), None, "seed {seed} broke when {what}");
     }
