@@ -39,7 +39,9 @@ test("choosing a pass switches the details, the address and the bar without load
 
 test("the theme is kept in a cookie that the server can read", async () => {
   await page.goto(`${site.url}home`);
-  await page.getByRole("button", { name: "Theme" }).click();
+  const button = page.getByRole("button", { name: "Theme" });
+  await button.click();
+  await until("the first choice has the focus", () => page.evaluate(() => document.activeElement?.getAttribute("data-theme-choice") === "device"));
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
