@@ -192,11 +192,7 @@ impl App {
             sockets: Sockets { door: Arc::new(door), ports, registry },
             csrf: Csrf::new(ring.clone(), entropy.clone(), &public_url),
             replays: Replays { store: store.clone(), ring, entropy, clock },
-            pages: Pages {
-                bundle: assets::bundle(),
-                banner: link::banner(config, media.real),
-                mailbox: local.standins_url().map(|standins| format!("{standins}/mail")),
-            },
+            pages: Pages { bundle: assets::bundle(), banner: link::banner(config, media.real) },
             proxies: TrustedProxies(config.server.trusted_proxies),
             mailbox: Mailbox(local.standins_url().map(|url| format!("{url}/mail"))),
             prometheus,

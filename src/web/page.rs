@@ -33,8 +33,6 @@ pub struct Pages {
     pub bundle: Option<Arc<Bundle>>,
     /// A sentence above everything, such as that no picture can be seen.
     pub banner: Option<String>,
-    /// Where mailed codes can be read, when mail goes to the stand-ins.
-    pub mailbox: Option<String>,
 }
 
 impl Pages {
