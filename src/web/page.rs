@@ -80,11 +80,8 @@ pub async fn errors_as_pages<B: MessageBody + 'static>(
     if !reads_html {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     }
-    let kept = request.request().clone();
-    let answer = match next.call(request).await {
-        Ok(answer) => answer.map_into_left_body(),
-        Err(error) => ServiceResponse::from_err(error, kept).map_into_right_body(),
-    };
+    // Nobody may hold a copy of the request while it is routed: the router writes into it.
+    let answer = next.call(request).await?.map_into_left_body();
     let status = answer.status();
     let is_problem = answer
         .headers()
