@@ -32,7 +32,7 @@ use crate::{
     },
     local::{self, LocalStack, secret_file},
     provider::livekit::{LiveKit, MediaKey},
-    socket::{admission::Turnstile, hub::Hub, registry::Registry, shard},
+    socket::{admission::Turnstile, registry::Registry, shard},
     store::Store,
     storefront::Catalog,
     supervision::Keeper,
@@ -87,13 +87,20 @@ pub struct Given<'a> {
     pub prometheus: PrometheusHandle,
 }
 
-impl App {
-    /// Puts everything together. Must be called inside an actix system, since actors get threads of their own.
-    ///
-    /// # Errors
-    /// When a key is missing or unreadable; one sentence says which.
-    pub fn compose(given: Given<'_>) -> anyhow::Result<Self> {
-        let Given { config, local, public_url, runtime, prometheus } = given;
+/// What nearly every part is made of.
+#[derive(Clone)]
+struct Base {
+    system_clock: SystemClock,
+    clock: SharedClock,
+    entropy: SharedEntropy,
+    ids: Ids,
+    ring: KeyRing,
+    store: Store,
+    authenticator: Authenticator,
+}
+
+impl Base {
+    fn new(config: &Config, local: &LocalStack, runtime: &Handle) -> anyhow::Result<Self> {
         let system_clock = SystemClock::new();
         let clock: SharedClock = Arc::new(system_clock.clone());
         let entropy: SharedEntropy = Arc::new(SystemEntropy);
@@ -101,74 +108,107 @@ impl App {
         let ring = KeyRing::new(seal_key(config, local.state_dir(), &entropy)?);
         let store = Store::new(local.database_url().expose_secret(), runtime.clone())?;
         let authenticator = Authenticator::new(store.clone(), ring.clone(), clock.clone(), runtime.clone());
+        Ok(Self { system_clock, clock, entropy, ids, ring, store, authenticator })
+    }
+
+    fn ledger(&self, config: &Config, node: String) -> PgLedger {
+        let secs = |n: u32| Duration::from_secs(u64::from(n));
+        let (not_started, unanswered) = (secs(config.live.not_started_secs), secs(config.live.unanswered_secs));
+        PgLedger::new(self.store.clone(), self.clock.clone(), node, not_started, unanswered)
+    }
+
+    fn identity(&self, config: &Config, consequence: Arc<link::Consequences>) -> Identity {
+        let Self { clock, entropy, ids, ring, store, authenticator, .. } = self.clone();
         let jobs = Jobs::new(ids.clone(), clock.clone(), ring.clone(), entropy.clone());
+        let throttle = Arc::new(Throttle::new(config.limits.profile));
+        Identity { store, clock, ids, entropy, ring, jobs, authenticator, throttle, consequence }
+    }
+
+    fn sockets(&self, live: &Desk, registry: Arc<Registry>, public_url: &str) -> Sockets {
+        let door = LiveDoor {
+            authenticator: self.authenticator.clone(),
+            rights: live.rights.clone(),
+            directory: live.directory.clone(),
+            ledger: live.ledger.clone(),
+            ids: self.ids.clone(),
+            clock: self.clock.clone(),
+            ring: self.ring.clone(),
+            public_url: public_url.to_owned(),
+        };
+        let minter = TokenMinter {
+            rights: live.rights.clone(),
+            directory: live.directory.clone(),
+            key: live.media_key.clone(),
+            clock: self.clock.clone(),
+        };
+        let ports = shard::Ports {
+            floor: Arc::new(live.directory.clone()),
+            minter: Arc::new(minter),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+        };
+        Sockets { door: Arc::new(door), ports, registry }
+    }
+}
+
+/// Finds and starts the actors of live experiences, on a thread of their own.
+fn directory(ports: LivePorts) -> Directory {
+    let (clock, hub, rights) = (ports.clock.clone(), ports.hub.clone(), ports.rights.clone());
+    let ports = Arc::new(ports);
+    let keeper = Keeper::new(Arbiter::new().handle(), clock, move |_, supervision| {
+        ExperienceActor::new(supervision, ports.clone())
+    });
+    Directory::new(keeper, hub, rights)
+}
+
+impl App {
+    /// Puts everything together. Must be called inside an actix system, since actors get threads of their own.
+    ///
+    /// # Errors
+    /// When a key is missing or unreadable; one sentence says which.
+    pub fn compose(given: Given<'_>) -> anyhow::Result<Self> {
+        let Given { config, local, public_url, runtime, prometheus } = given;
+        let base = Base::new(config, local, &runtime)?;
+        let Base { system_clock, clock, entropy, ids, ring, store, authenticator } = base.clone();
 
         let media = local.media().ok_or_else(|| anyhow::anyhow!("no media server is configured"))?;
         let media_key = MediaKey { key: media.key.clone(), secret: media.secret.clone() };
         let livekit: Arc<dyn MediaServer> =
             Arc::new(LiveKit::new(&media.url, &media.key, media.secret.expose_secret(), runtime.clone()));
         let registry = Registry::new(clock.clone(), Turnstile::new(link::capacity(config)));
-        let hub: Arc<dyn Hub> = registry.clone();
 
         let eviction = Arc::new(link::Relay::default());
         let doorkeeper = link::doorkeeper(&store, &clock, eviction.clone(), &runtime);
         let rights: Arc<dyn LiveRights> = Arc::new(link::Rights(doorkeeper.clone()));
-        let node = node_name(local.state_dir(), &entropy)?;
-        let secs = |n: u32| Duration::from_secs(u64::from(n));
-        let (not_started, unanswered) = (secs(config.live.not_started_secs), secs(config.live.unanswered_secs));
-        let ledger = PgLedger::new(store.clone(), clock.clone(), node, not_started, unanswered);
-        let ports = Arc::new(LivePorts {
+        let ledger = base.ledger(config, node_name(local.state_dir(), &entropy)?);
+        let ports = LivePorts {
             clock: clock.clone(),
             ledger: Arc::new(ledger.clone()),
             media: livekit.clone(),
-            hub: hub.clone(),
+            hub: registry.clone(),
             rights: rights.clone(),
             media_url: media.public_url.clone(),
-        });
-        let keeper = Keeper::new(Arbiter::new().handle(), clock.clone(), move |_, supervision| {
-            ExperienceActor::new(supervision, ports.clone())
-        });
-        let directory = Directory::new(keeper, hub, rights.clone());
+        };
+        let directory = directory(ports);
         let consequence = Arc::new(link::Consequences { doorkeeper: doorkeeper.clone(), directory: directory.clone() });
         eviction.connect(directory.clone());
-
-        let door = LiveDoor {
-            authenticator: authenticator.clone(),
-            rights: rights.clone(),
-            directory: directory.clone(),
-            ledger: ledger.clone(),
+        let live = Desk {
+            store: store.clone(),
+            ledger,
+            directory,
+            rights,
+            media: livekit,
+            media_key,
+            media_url: media.public_url.clone(),
+            picture: media.real,
+            clock: clock.clone(),
             ids: ids.clone(),
-            clock: clock.clone(),
             ring: ring.clone(),
-            public_url: public_url.clone(),
-        };
-        let minter = TokenMinter {
-            rights: rights.clone(),
-            directory: directory.clone(),
-            key: media_key.clone(),
-            clock: clock.clone(),
-        };
-        let ports = shard::Ports {
-            floor: Arc::new(directory.clone()),
-            minter: Arc::new(minter),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
         };
         Ok(Self {
             system_clock,
-            live: Desk {
-                store: store.clone(),
-                ledger,
-                directory: directory.clone(),
-                rights,
-                media: livekit,
-                media_key,
-                media_url: media.public_url.clone(),
-                picture: media.real,
-                clock: clock.clone(),
-                ids: ids.clone(),
-                ring: ring.clone(),
-            },
+            sockets: base.sockets(&live, registry, &public_url),
+            live,
             catalog: Catalog {
                 store: store.clone(),
                 clock: clock.clone(),
@@ -176,20 +216,9 @@ impl App {
                 holders: consequence.clone(),
                 watching: consequence.clone(),
             },
-            identity: Identity {
-                store: store.clone(),
-                clock: clock.clone(),
-                ids,
-                entropy: entropy.clone(),
-                ring: ring.clone(),
-                jobs,
-                authenticator,
-                throttle: Arc::new(Throttle::new(config.limits.profile)),
-                consequence,
-            },
+            identity: base.identity(config, consequence),
             joins: JoinThrottle::new(config.limits.profile),
             doorkeeper,
-            sockets: Sockets { door: Arc::new(door), ports, registry },
             csrf: Csrf::new(ring.clone(), entropy.clone(), &public_url),
             replays: Replays { store: store.clone(), ring, entropy, clock },
             pages: Pages { bundle: assets::bundle(), banner: link::banner(config, media.real) },

@@ -416,3 +416,13 @@ pub const NEXT_PATH_BYTES_MAX: usize = 1024;
 pub const UPKEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How long ended sessions stay for support to look at.
 pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest lobby, in seconds: a day.
+pub const LOBBY_LEAD_SECS_MAX: i64 = 86_400;
+/// The longest publisher grace, in seconds: half an hour, after which viewers have gone home.
+pub const PUBLISHER_GRACE_SECS_MAX: i64 = 1_800;
+/// The most devices of one person in an experience; a household has fewer.
+pub const DEVICE_LIMIT_MAX: i64 = 100;
+/// The longest access a price may give, in days: ten years.
+pub const ACCESS_DAYS_MAX: i64 = 3_650;
+/// Slices of one vectored write; the kernel's own limit is far above.
+pub const SOCKET_SLICES_MAX: usize = 32;

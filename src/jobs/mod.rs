@@ -3,7 +3,6 @@
 pub mod runner;
 mod store;
 
-use diesel_async::AsyncPgConnection;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
@@ -15,7 +14,7 @@ use crate::{
     entropy::{Ids, SharedEntropy},
     ids::JobId,
     keys::{KeyRing, Purpose},
-    store::StoreError,
+    store::{Connection, StoreError},
 };
 
 /// A line in which jobs of one sort wait, so that a slow sort does not hold up another.
@@ -102,7 +101,7 @@ impl Jobs {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn enqueue(&self, connection: &mut AsyncPgConnection, job: NewJob) -> Result<Option<JobId>, StoreError> {
+    pub async fn enqueue(&self, connection: &mut Connection, job: NewJob) -> Result<Option<JobId>, StoreError> {
         let id: JobId = self.ids.fresh();
         let now = self.clock.now();
         let sealed = self.ring.seal(Purpose::JobPayload, self.entropy.as_ref(), &job.payload);

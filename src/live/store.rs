@@ -1,5 +1,7 @@
 //! The only SQL of live experiences: activations that fence, durable steps with their journal, and lists for reading.
 
+mod read;
+
 use std::time::Duration;
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql, prelude::*};
@@ -15,12 +17,14 @@ use super::{
 use crate::{
     clock::{SharedClock, Timestamp},
     ids::{BroadcastId, ExperienceId, SpaceId, TeamId, UserId},
-    limits::{LEASE_SECS, OVER_IS_SHOWN, PAGE_ITEMS_MAX},
+    limits::{LEASE_SECS, OVER_IS_SHOWN},
     store::{
         Store, StoreError,
-        schema::{broadcast_events, broadcasts, experiences, leases, provider_events, spaces},
+        schema::{broadcast_events, broadcasts, experiences, leases, spaces},
     },
 };
+
+pub use read::{JournalRow, Whereabouts};
 
 const LEASE_KIND: &str = "experience";
 
@@ -340,187 +344,4 @@ async fn journal(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// Where a broadcast belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// Its experience.
-    pub experience: ExperienceId,
-    /// The experience's team.
-    pub team: TeamId,
-}
-
-/// A row of the journal.
-#[derive(Clone, Debug, PartialEq, Queryable)]
-pub struct JournalRow {
-    /// Its number, without a hole.
-    pub number: i64,
-    /// When.
-    pub at: chrono::DateTime<chrono::Utc>,
-    /// The activation that wrote it.
-    pub epoch: i64,
-    /// What happened and where it led.
-    pub event: serde_json::Value,
-}
-
-impl PgLedger {
-    /// Where a broadcast belongs.
-    pub async fn find_broadcast(&self, id: BroadcastId) -> Result<Option<Whereabouts>, StoreError> {
-        let found = self.store.run(move |connection| {
-            async move {
-                let row = broadcasts::table
-                    .inner_join(experiences::table.inner_join(spaces::table))
-                    .filter(broadcasts::id.eq(id.0))
-                    .select((broadcasts::experience_id, spaces::team_id))
-                    .first::<(Uuid, Uuid)>(connection)
-                    .await
-                    .optional()?;
-                Ok::<_, StoreError>(row)
-            }
-            .boxed()
-        });
-        let whereabouts = |(experience, team)| Whereabouts { experience: ExperienceId(experience), team: TeamId(team) };
-        Ok(found.await?.map(whereabouts))
-    }
-
-    /// Where a live experience belongs.
-    pub async fn find_experience(&self, id: ExperienceId) -> Result<Option<Whereabouts>, StoreError> {
-        let row = self.store.run(move |connection| profile_row(connection, id).boxed()).await?;
-        Ok(row.map(|row| Whereabouts { experience: id, team: TeamId(row.team_id) }))
-    }
-
-    /// A broadcast as it is saved, the audience's numbers with it.
-    pub async fn load(&self, id: BroadcastId) -> Result<Option<Saved>, StoreError> {
-        let found = self.store.run(move |connection| {
-            async move {
-                let row = broadcasts::table
-                    .find(id.0)
-                    .select(BroadcastRow::as_select())
-                    .first(connection)
-                    .await
-                    .optional()?;
-                Ok::<_, StoreError>(row)
-            }
-            .boxed()
-        });
-        found.await?.map(Saved::try_from).transpose()
-    }
-
-    /// The broadcasts of an experience, newest first, at most a page.
-    pub async fn list(&self, experience: ExperienceId) -> Result<Vec<Saved>, StoreError> {
-        let found = self.store.run(move |connection| {
-            async move {
-                let rows = broadcasts::table
-                    .filter(broadcasts::experience_id.eq(experience.0))
-                    .order(broadcasts::created_at.desc())
-                    .limit(PAGE_ITEMS_MAX)
-                    .select(BroadcastRow::as_select())
-                    .load(connection)
-                    .await?;
-                Ok::<_, StoreError>(rows)
-            }
-            .boxed()
-        });
-        found.await?.into_iter().map(Saved::try_from).collect()
-    }
-
-    /// The journal of a broadcast after `number`, oldest first, at most a page.
-    pub async fn journal(&self, id: BroadcastId, after: i64) -> Result<Vec<JournalRow>, StoreError> {
-        let found = self.store.run(move |connection| {
-            async move {
-                let rows = broadcast_events::table
-                    .filter(broadcast_events::broadcast_id.eq(id.0))
-                    .filter(broadcast_events::number.gt(after))
-                    .order(broadcast_events::number)
-                    .limit(PAGE_ITEMS_MAX)
-                    .select((
-                        broadcast_events::number,
-                        broadcast_events::at,
-                        broadcast_events::epoch,
-                        broadcast_events::event,
-                    ))
-                    .load(connection)
-                    .await?;
-                Ok::<_, StoreError>(rows)
-            }
-            .boxed()
-        });
-        found.await
-    }
-
-    /// The experiences with an open broadcast: those that have to be on duty after a start.
-    pub async fn open_experiences(&self) -> Result<Vec<ExperienceId>, StoreError> {
-        let found = self.store.run(|connection| {
-            async move {
-                let rows: Vec<Uuid> = broadcasts::table
-                    .filter(broadcasts::ended_at.is_null())
-                    .select(broadcasts::experience_id)
-                    .load(connection)
-                    .await?;
-                Ok::<_, StoreError>(rows)
-            }
-            .boxed()
-        });
-        Ok(found.await?.into_iter().map(ExperienceId).collect())
-    }
-
-    /// Which of these broadcasts want a room.
-    pub async fn wanting_rooms(&self, of: Vec<BroadcastId>) -> Result<Vec<BroadcastId>, StoreError> {
-        let found = self.store.run(move |connection| {
-            async move {
-                let ids: Vec<Uuid> = of.iter().map(|id| id.0).collect();
-                let rows: Vec<Uuid> = broadcasts::table
-                    .filter(broadcasts::id.eq_any(ids))
-                    .filter(broadcasts::state.eq_any(["lobby", "live", "reconnecting"]))
-                    .select(broadcasts::id)
-                    .load(connection)
-                    .await?;
-                Ok::<_, StoreError>(rows)
-            }
-            .boxed()
-        });
-        Ok(found.await?.into_iter().map(BroadcastId).collect())
-    }
-
-    /// Stores a webhook once; `false` when it was stored before.
-    pub async fn record_hook(&self, id: String, body: serde_json::Value) -> Result<bool, StoreError> {
-        let now = self.clock.now().to_utc();
-        let stored = self.store.run(move |connection| {
-            async move {
-                let rows = diesel::insert_into(provider_events::table)
-                    .values((
-                        provider_events::provider.eq("livekit"),
-                        provider_events::event_id.eq(id),
-                        provider_events::received_at.eq(now),
-                        provider_events::body.eq(body),
-                        provider_events::applied_at.eq(now),
-                    ))
-                    .on_conflict_do_nothing()
-                    .execute(connection)
-                    .await?;
-                Ok::<_, StoreError>(rows)
-            }
-            .boxed()
-        });
-        Ok(stored.await? == 1)
-    }
-
-    /// Renews the leases of this node in one statement; how many it holds.
-    pub async fn renew_leases(&self) -> Result<i64, StoreError> {
-        let node = self.node.clone();
-        let renewed = self.store.run(move |connection| {
-            async move {
-                let until = sql::<diesel::sql_types::Timestamptz>(&format!("now() + interval '{LEASE_SECS} seconds'"));
-                let rows = diesel::update(leases::table)
-                    .filter(leases::node.eq(node))
-                    .set(leases::until.eq(until))
-                    .execute(connection)
-                    .await?;
-                Ok::<_, StoreError>(i64::try_from(rows).unwrap_or(i64::MAX))
-            }
-            .boxed()
-        });
-        renewed.await
-    }
 }

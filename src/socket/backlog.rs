@@ -6,10 +6,7 @@ use std::{collections::VecDeque, io::IoSlice};
 use bytes::{Buf, Bytes};
 
 use super::topic::Lane;
-use crate::limits::SOCKET_BACKLOG_BYTES_MAX;
-
-/// Slices of one vectored write; the kernel's own limit is far above.
-const SLICES_MAX: usize = 32;
+use crate::limits::{SOCKET_BACKLOG_BYTES_MAX, SOCKET_SLICES_MAX};
 
 /// More waits than a reader may have waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +51,7 @@ impl Backlog {
 
     /// The front of it, for one vectored write.
     pub fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
-        self.frames.iter().take(SLICES_MAX).map(|(frame, _)| IoSlice::new(frame))
+        self.frames.iter().take(SOCKET_SLICES_MAX).map(|(frame, _)| IoSlice::new(frame))
     }
 
     /// Takes off what was written.

@@ -10,15 +10,10 @@ use super::{
 use crate::{
     clock::Timestamp,
     ids::{ExperienceId, SpaceId},
-    limits::{LINE_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX},
+    limits::{
+        DEVICE_LIMIT_MAX, LINE_CHARS_MAX, LOBBY_LEAD_SECS_MAX, NAME_CHARS_MAX, PUBLISHER_GRACE_SECS_MAX, TEXT_CHARS_MAX,
+    },
 };
-
-/// The longest lobby, in seconds: a day.
-pub const LOBBY_LEAD_SECS_MAX: i64 = 86_400;
-/// The longest publisher grace, in seconds: half an hour.
-pub const PUBLISHER_GRACE_SECS_MAX: i64 = 1_800;
-/// The most devices of one person.
-pub const DEVICE_LIMIT_MAX: i64 = 100;
 
 words! {
     /// What happens inside.

@@ -10,10 +10,9 @@ use super::{
 use crate::{
     clock::Timestamp,
     ids::{PassId, PriceId},
+    limits::ACCESS_DAYS_MAX,
 };
 
-/// The longest access a price may give, in days: ten years.
-pub const ACCESS_DAYS_MAX: i64 = 3_650;
 /// The currency of a price that names none.
 const CURRENCY: &str = "usd";
 
