@@ -112,10 +112,10 @@ need_web_libraries() {
 # The browser bundle, built again only when a source of it changed.
 build_web() {
   need_web_libraries
-  local mark=web/dist/.backstage-built now
+  local mark=web/node_modules/.backstage-built now
   # shellcheck disable=SC2046 # file names of ours hold no spaces
   now=$(fingerprint $(git ls-files -co --exclude-standard web | LC_ALL=C sort | xargs -r ls -d 2>/dev/null))
-  [ "$(cat "$mark" 2>/dev/null || true)" = "$now" ] && return
+  [ -f web/dist/manifest.json ] && [ "$(cat "$mark" 2>/dev/null || true)" = "$now" ] && return
   (cd web && npm run --silent build)
   printf '%s' "$now" >"$mark"
 }
