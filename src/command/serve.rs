@@ -81,10 +81,7 @@ async fn serve(
     };
     let listening = app.listen(listener, workers)?;
     local.announce(&app::node(local)?, &own_url, &metrics_url)?;
-    println!("Backstage Pass is ready at {own_url}");
-    if let Some(standins) = local.standins_url() {
-        println!("Mail of this machine arrives at {standins}/mail");
-    }
+    greet(&own_url, local.standins_url(), demo, real_media);
     let stop = listening.stop.clone();
     actix_rt::spawn(async move {
         told.to_stop().await;
@@ -94,6 +91,25 @@ async fn serve(
     listening.server.await?;
     jobs.stop().await;
     Ok(())
+}
+
+/// Tells the person at the terminal where to go, and what is not real here.
+fn greet(own_url: &str, standins: Option<&str>, demo: bool, real_media: bool) {
+    println!("Backstage Pass is ready at {own_url}");
+    if let Some(standins) = standins {
+        println!("Mail of this machine, sign-in codes with it, arrives at {standins}/mail");
+    }
+    if demo {
+        println!("People of the demo, who sign in with a code at {own_url}/login:");
+        println!("  creator@demo.test   owns the team; goes live in the studio of Main Stage");
+        println!("  member@demo.test    holds the pass vip; watches");
+        println!("  visitor@demo.test   holds nothing; sees {own_url}/demo");
+        println!("  operator@demo.test  runs the platform");
+    }
+    if !real_media {
+        println!("No LiveKit server is used: the stand-in answers, and no picture can be seen.");
+    }
+    println!("Ctrl-C stops everything.");
 }
 
 /// SIGINT and SIGTERM, from when we began to listen for them.
