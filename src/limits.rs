@@ -12,6 +12,8 @@ pub const PAGE_ITEMS_MAX: i64 = 100;
 pub const DATABASE_CONNECTIONS_MAX: usize = 24;
 /// How long a request waits for a database connection before it is told to try again.
 pub const DATABASE_WAIT: Duration = Duration::from_millis(800);
+/// How long connecting may take; a busy machine needs more than a free connection does.
+pub const DATABASE_CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// How long one statement may run; nothing of ours is meant to take a tenth of it.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages that may wait for one actor; beyond it senders are refused and counted.

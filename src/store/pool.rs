@@ -20,7 +20,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::runtime::Handle;
 
 use super::error::StoreError;
-use crate::limits::{DATABASE_CONNECTIONS_MAX, DATABASE_WAIT, STATEMENT_TIMEOUT};
+use crate::limits::{DATABASE_CONNECT_WAIT, DATABASE_CONNECTIONS_MAX, DATABASE_WAIT, STATEMENT_TIMEOUT};
 
 /// Statements to run on one connection.
 pub trait Work<T, E>:
@@ -58,7 +58,7 @@ impl Store {
             .max_size(DATABASE_CONNECTIONS_MAX)
             .runtime(deadpool_runtime())
             .wait_timeout(Some(DATABASE_WAIT))
-            .create_timeout(Some(DATABASE_WAIT))
+            .create_timeout(Some(DATABASE_CONNECT_WAIT))
             .recycle_timeout(Some(DATABASE_WAIT))
             .build()
             .map_err(|e| StoreError::Unavailable(Box::new(e)))?;

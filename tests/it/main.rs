@@ -3,6 +3,7 @@
 mod support;
 
 mod catalog;
+mod engine;
 mod identity;
 mod jobs;
 mod local;

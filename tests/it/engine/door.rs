@@ -1,0 +1,119 @@
+//! Who is let in, who is not, and who is put out.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::{Engine, go_live, run};
+
+#[test]
+fn survive_115_a_socket_is_judged_before_it_is_upgraded() {
+    run(async {
+        let engine = Engine::start().await;
+        let (member, visitor) = (engine.token("member@demo.test"), engine.token("visitor@demo.test"));
+        let live = format!("/api/v1/experiences/{}/live", engine.experience().await);
+        let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+        let refused = |who: &'static str, answer: Result<super::Socket, (u16, serde_json::Value)>| {
+            let (status, body) = answer.err().unwrap_or_else(|| panic!("{who} was let in"));
+            (status, body["code"].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(refused("nobody", engine.socket(&live, &[]).await), (401, "sign_in_needed".into()));
+        let forged = engine.socket(&live, &[("authorization", "Bearer bpt_forged".into())]).await;
+        assert_eq!(refused("a forged token", forged), (401, "sign_in_needed".into()));
+        assert_eq!(refused("a visitor", engine.socket(&live, &[bearer(&visitor)]).await), (403, "no_grant".into()));
+        for origin in ["https://evil.example", "null", "http://127.0.0.1.evil.example"] {
+            let foreign = engine.socket(&live, &[bearer(&member), ("origin", origin.into())]).await;
+            assert_eq!(refused(origin, foreign), (403, "cross_site".into()));
+        }
+        let unknown = format!("/api/v1/experiences/exp_{}/live", "0".repeat(32));
+        assert_eq!(refused("elsewhere", engine.socket(&unknown, &[bearer(&member)]).await).0, 404);
+        let studio = live.replace("/live", "/studio");
+        assert_eq!(refused("a member", engine.socket(&studio, &[bearer(&member)]).await).0, 404);
+        let own = engine.socket(&live, &[bearer(&member), ("origin", engine.http.clone())]).await;
+        assert!(own.is_ok(), "our own page is let in");
+    });
+}
+
+#[test]
+fn survive_112_a_forged_resume_gets_a_fresh_place_and_a_true_one_gets_what_it_missed() {
+    run(async {
+        let engine = Engine::start().await;
+        let (creator, member) = (engine.token("creator@demo.test"), engine.token("member@demo.test"));
+        let (experience, _) = go_live(&engine, &creator).await;
+        let live = format!("/api/v1/experiences/{experience}/live");
+        let mut first = engine.watch(&experience, &member).await;
+        let welcome = first.next("welcome", |frame| frame["t"] == "welcome").await;
+        let snapshot = first.next("snapshot", |frame| frame["t"] == "snapshot").await;
+        let (session, secret) = (welcome["session"].as_str().unwrap(), welcome["resume"].as_str().unwrap());
+        let claim = |secret: &str| {
+            let seen = format!("{}.{}", snapshot["epoch"], snapshot["offset"]);
+            ("sec-websocket-protocol", format!("backstage.v1, resume.{session}.{secret}.{seen}"))
+        };
+        let bearer = ("authorization", format!("Bearer {member}"));
+        drop(first);
+        let mut back = engine.socket(&live, &[bearer.clone(), claim(secret)]).await.unwrap();
+        let welcome = back.next("welcome", |frame| frame["t"] == "welcome").await;
+        assert_eq!((&welcome["recovered"], welcome["session"].as_str()), (&json!(true), Some(session)));
+        let mut forged = engine.socket(&live, &[bearer, claim(&"A".repeat(secret.len()))]).await.unwrap();
+        let welcome = forged.next("welcome", |frame| frame["t"] == "welcome").await;
+        assert_eq!(welcome["recovered"], false);
+        assert_ne!(welcome["session"].as_str(), Some(session));
+    });
+}
+
+#[test]
+fn whoever_loses_the_right_is_out_of_the_socket_and_of_the_room() {
+    run(async {
+        let engine = Engine::start().await;
+        let (creator, visitor) = (engine.token("creator@demo.test"), engine.token("visitor@demo.test"));
+        let (experience, broadcast) = go_live(&engine, &creator).await;
+        let (_, public) = engine.get("/api/v1/spaces/demo/public", "").await;
+        let passes = public["passes"].as_array().unwrap();
+        let vip = passes.iter().find(|pass| pass["slug"] == "vip").unwrap()["id"].as_str().unwrap();
+        let comp = json!({"email": "visitor@demo.test"});
+        let (status, grant) = engine.post(&format!("/api/v1/passes/{vip}/grants"), &creator, comp).await;
+        assert_eq!(status, StatusCode::CREATED, "{grant}");
+
+        let mut viewer = engine.watch(&experience, &visitor).await;
+        let token = viewer.next("token", |frame| frame["t"] == "token").await;
+        engine.order("/livekit/_act", json!({"act": "join", "token": token["token"]})).await;
+        let path = format!("/api/v1/grants/{}", grant["id"].as_str().unwrap());
+        assert!(engine.call(Method::DELETE, &path, &creator, None).await.0.is_success());
+        let bye = viewer.next("bye", |frame| frame["t"] == "bye").await;
+        assert_eq!((&bye["code"], &bye["reason"]), (&json!(4003), &json!("revoked")));
+        assert_eq!(viewer.closed().await, 4003);
+
+        // an old token opens the room again; whoever has no right is put out again on the join
+        engine.order("/livekit/_act", json!({"act": "join", "token": token["token"]})).await;
+        let removed = || async {
+            let log = engine.client.get(format!("{}/_log?provider=livekit", engine.standins)).send().await.unwrap();
+            let log: serde_json::Value = log.json().await.unwrap();
+            let calls = log.as_array().unwrap().iter().filter(|call| {
+                call["method"] == "RemoveParticipant"
+                    || call["path"].as_str().is_some_and(|path| path.ends_with("RemoveParticipant"))
+            });
+            calls.count()
+        };
+        for _ in 0..200 {
+            if removed().await >= 2 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(removed().await >= 2, "put out at the revocation and at the rejoin of {broadcast}");
+        let (_, access) = engine.get(&format!("/api/v1/experiences/{experience}/access"), &visitor).await;
+        assert_eq!((&access["allowed"], &access["reason"]), (&json!(false), &json!("revoked")));
+    });
+}
+
+#[test]
+fn survive_041_a_webhook_that_is_not_signed_changes_nothing() {
+    run(async {
+        let engine = Engine::start().await;
+        for authorization in ["", "Bearer x", "eyJhbGciOiJub25lIn0.e30."] {
+            let request = engine.client.post(format!("{}/hooks/livekit", engine.http));
+            let request =
+                request.header("authorization", authorization).body(r#"{"event":"room_finished","id":"EV_1"}"#);
+            assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{authorization}");
+        }
+    });
+}
