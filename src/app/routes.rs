@@ -16,7 +16,7 @@ use super::App;
 use crate::{
     access, commerce, identity,
     live::{self, hooks},
-    storefront,
+    socket, storefront,
     web::{
         assets, csrf, header, json, operator,
         page::errors_as_pages,
@@ -39,6 +39,7 @@ pub fn documented(app: &mut ServiceConfig) {
     commerce::routes::register(app);
     access::routes::register(app);
     live::routes::register(app);
+    socket::routes::register(app);
 }
 
 /// The application of one worker.

@@ -74,7 +74,8 @@ fn survive_013_of_two_announcements_at_once_one_is_made_and_both_learn_which() {
             assert_eq!(body["broadcast_id"], made[0].1["id"]);
         }
         let id = made[0].1["id"].as_str().unwrap();
-        let lives = (0..10).map(|_| engine.post(&format!("/api/v1/broadcasts/{id}/go-live"), &creator, json!({})));
+        let go_live = format!("/api/v1/broadcasts/{id}/go-live");
+        let lives = (0..10).map(|_| engine.post(&go_live, &creator, json!({})));
         let answers = futures_util::future::join_all(lives).await;
         assert!(
             answers
