@@ -169,7 +169,7 @@ impl App {
     pub fn compose(given: Given<'_>) -> anyhow::Result<Self> {
         let Given { config, local, public_url, runtime, prometheus } = given;
         let base = Base::new(config, local, &runtime)?;
-        let Base { system_clock, clock, entropy, ids, ring, store, authenticator } = base.clone();
+        let Base { system_clock, clock, entropy, ids, ring, store, authenticator: _ } = base.clone();
 
         let media = local.media().ok_or_else(|| anyhow::anyhow!("no media server is configured"))?;
         let media_key = MediaKey { key: media.key.clone(), secret: media.secret.clone() };

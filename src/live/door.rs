@@ -19,7 +19,7 @@ use crate::{
     clock::{SharedClock, Timestamp},
     entropy::Ids,
     identity::{Authenticator, Credential as Shown, core::scope::Scope},
-    ids::{ExperienceId, LoginId, UserId, ViewerId},
+    ids::{LoginId, UserId, ViewerId},
     keys::KeyRing,
     limits::{MEDIA_TOKEN_RENEW, MEDIA_TOKEN_TTL},
     provider::livekit::{MediaKey, viewer_token},
@@ -137,8 +137,6 @@ impl Door for LiveDoor {
             let seat = Seat { experience, user, device, session, kind, staff, login: who.login };
             let (directory, clock) = (this.directory.clone(), this.clock.clone());
             let place = Place::new(move || directory.left(clock.now(), experience, user, session));
-            // a right that ended while the place was being taken closed only the doors of those who were inside already
-            this.still_may(kind, user, experience)?;
             Ok(Admission {
                 seat: Arc::new(seat),
                 place,

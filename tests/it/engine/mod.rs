@@ -91,7 +91,10 @@ impl Engine {
     }
 
     pub async fn call(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {
-        let mut request = self.client.request(method, format!("{}{path}", self.http)).bearer_auth(token);
+        let mut request = self.client.request(method, format!("{}{path}", self.http));
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
         if let Some(body) = body {
             request = request.json(&body);
         }
