@@ -24,7 +24,10 @@ use crate::{
     ids::{BroadcastId, ExperienceId},
     limits::{LIVE_TICKET_TTL, PUBLISHER_TOKEN_TTL, TITLE_CHARS_MAX},
     provider::livekit::publisher_token,
-    web::problem::{Code, Problem},
+    web::{
+        json,
+        problem::{Code, Problem},
+    },
 };
 
 /// Registers the routes of this domain.
@@ -43,8 +46,8 @@ pub fn register(app: &mut ServiceConfig) {
         .service(token_to_watch);
 }
 
-/// What is announced.
-#[derive(Debug, Deserialize, ToSchema)]
+/// What is announced; nothing at all is a broadcast without title and schedule.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewBroadcastBody {
     /// When it is to start.
@@ -159,11 +162,10 @@ async fn create(
     desk: web::Data<Desk>,
     signed: Signed,
     id: web::Path<ExperienceId>,
-    body: Option<web::Json<NewBroadcastBody>>,
+    body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     desk.experience_to_run(&signed, *id).await?;
-    let body = body.map(web::Json::into_inner);
-    let (scheduled_at, title, record) = body.map_or((None, None, false), |b| (b.scheduled_at, b.title, b.record));
+    let NewBroadcastBody { scheduled_at, title, record } = json::optional(&body)?;
     let title = title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
     if title.as_ref().is_some_and(|title| title.chars().count() > TITLE_CHARS_MAX) {
         let detail = format!("A title has at most {TITLE_CHARS_MAX} characters.");

@@ -266,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_directory_below_a_closed_one_cannot_be_reached_by_another_user() {
-        let top = tempfile::tempdir().unwrap(); // made with mode 0700
+        let top = tempfile::tempdir().unwrap();
+        fs::set_permissions(top.path(), Permissions::from_mode(0o700)).unwrap();
         let inner = top.path().join("inner");
         fs::create_dir(&inner).unwrap();
         let stranger = fs::metadata(&inner).unwrap().uid() + 1;

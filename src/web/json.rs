@@ -5,6 +5,7 @@ use actix_web::{
     error::{JsonPayloadError, PathError, QueryPayloadError, UrlencodedError},
     web,
 };
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::{
@@ -30,6 +31,17 @@ fn json_problem(error: &JsonPayloadError) -> Problem {
         }
         _ => Code::Malformed.into(),
     }
+}
+
+/// A body that may be left out: nothing is the default, anything else must fit.
+///
+/// # Errors
+/// As for a body that must be there.
+pub fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body).map_err(|wrong| json_problem(&JsonPayloadError::Deserialize(wrong)))
 }
 
 /// What serde says about a field, without the place in the text.

@@ -278,14 +278,13 @@ impl House {
         let price = json!({ "kind": "free", "access_days": 7 });
         let price = self.post(&format!("/api/v1/passes/{pass}/prices"), owner, price).await.id();
         self.told.take();
-        Space { id, slug: slug.to_owned(), experience, pass, price }
+        Space { id, experience, pass, price }
     }
 }
 
 #[derive(Clone, Debug)]
 pub struct Space {
     pub id: String,
-    pub slug: String,
     pub experience: String,
     pub pass: String,
     pub price: String,

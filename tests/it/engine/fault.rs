@@ -1,11 +1,9 @@
 //! What the engine survives as a whole: its own death, its database's, and its media server's absence.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Engine, announce, go_live, run, until};
+use super::{Engine, announce, go_live, run, until, until_asked};
 
 #[test]
 fn survive_009_a_killed_engine_comes_back_with_the_same_broadcast_still_live() {
@@ -41,16 +39,12 @@ fn survive_028_watching_goes_on_without_the_database_and_writes_wait_for_it() {
         viewer.say(json!({"t": "react", "e": "🔥"})).await;
         viewer.next("reactions", |frame| frame["t"] == "reactions").await;
         // the engine starts its own database again; then everything goes on
-        for _ in 0..150 {
+        until_asked("the database", || async {
             let (status, body) = engine.post(&end, &creator, json!({})).await;
-            if status == StatusCode::OK {
-                assert_eq!(body["state"], "ended");
-                return;
-            }
-            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        panic!("writes never came back");
+            assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status} {body}");
+            (status == StatusCode::OK).then(|| assert_eq!(body["state"], "ended"))
+        })
+        .await;
     });
 }
 
@@ -69,13 +63,11 @@ fn survive_043_going_live_without_a_media_server_is_degraded_and_follows_when_it
         let (_, now) = engine.get(&format!("/api/v1/broadcasts/{broadcast}"), &creator).await;
         assert_eq!(now["degraded"], true);
         engine.client.delete(format!("{}/_faults", engine.standins)).send().await.unwrap();
-        for _ in 0..100 {
-            if engine.post(&deed("publisher-token"), &creator, json!({})).await.0 == StatusCode::OK {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("the room never came after the media server was back");
+        until_asked("the room", || async {
+            let (status, _) = engine.post(&deed("publisher-token"), &creator, json!({})).await;
+            (status == StatusCode::OK).then_some(())
+        })
+        .await;
     });
 }
 

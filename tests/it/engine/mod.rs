@@ -180,6 +180,19 @@ pub async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what} is still missing"))
 }
 
+/// Asks again until `ask` answers with something.
+pub async fn until_asked<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(2 * PATIENCE, asking).await.unwrap_or_else(|_| panic!("{what} is still missing"))
+}
+
 /// A viewer's or a studio's socket.
 pub struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 
