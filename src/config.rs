@@ -201,6 +201,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
+    #[expect(clippy::needless_pass_by_value, reason = "a test gives its whole environment")]
     pub fn from_layers(
         file: Option<&Path>,
         environment: Option<std::collections::HashMap<String, String>>,

@@ -9,7 +9,7 @@ use regex::Regex;
 /// Series our names in `query`, with the labels asked for right behind them.
 fn asked(query: &str) -> Vec<(String, Vec<String>)> {
     let name = Regex::new(r"backstage_[a-z_]+").unwrap();
-    let label = Regex::new(r#"([a-z_]+)\s*(?:=~|!~|!=|=)"#).unwrap();
+    let label = Regex::new(r"([a-z_]+)\s*(?:=~|!~|!=|=)").unwrap();
     let behind = |end: usize| {
         let rest = &query[end..];
         let inside = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(inside, _)| inside);

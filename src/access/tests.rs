@@ -213,7 +213,7 @@ async fn survive_088_a_grant_that_expires_while_watching_closes_the_door_inside_
         let stage = Stage::new();
         let mut ends = HashMap::new();
         for number in 0..2_000_u128 {
-            let end = BEGINS.plus(Duration::from_millis(60_000 + (number as u64 * 7) % 1_000));
+            let end = BEGINS.plus(Duration::from_millis(60_000 + u64::try_from(number * 7 % 1_000).unwrap()));
             stage.truth.hold(person(number), [until(number, end)]);
             ends.insert(person(number), end);
         }

@@ -317,7 +317,7 @@ mod tests {
         let text = table(&[Finding::ok("a", "fine"), Finding::fail("b", "broken", "Mend it.")]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
-        assert!(lines[1].starts_with("b") && lines[1].contains("FAIL  broken"));
+        assert!(lines[1].starts_with('b') && lines[1].contains("FAIL  broken"));
         assert_eq!(lines[2].trim(), "Mend it.");
     }
 }

@@ -84,7 +84,7 @@ async fn serve(
     greet(&own_url, local.standins_url(), demo, real_media);
     let stop = listening.stop.clone();
     actix_rt::spawn(async move {
-        told.to_stop().await;
+        told.wanted().await;
         tracing::info!("told to stop");
         stop.stop(STOP_SPREAD).await;
     });
@@ -125,7 +125,7 @@ impl Told {
     }
 
     /// Completes at the first of them.
-    async fn to_stop(mut self) {
+    async fn wanted(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

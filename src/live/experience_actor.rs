@@ -193,7 +193,7 @@ impl ExperienceActor {
     }
 
     fn spawn_job(&mut self, ctx: &mut Context<Self>, name: &'static str, work: impl Future<Output = Done> + 'static) {
-        self.guarded_spawn(ctx, name, work, |this, done, ctx| this.done(done, ctx));
+        self.guarded_spawn(ctx, name, work, ExperienceActor::done);
     }
 
     /// Deadlines are data: the alarm only makes sure that somebody looks at them in time.
@@ -233,7 +233,7 @@ impl Actor for ExperienceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let _crashed = self.guarded(ctx, Cause::Start, &"activate", |this, ctx| this.activate(ctx));
+        let _crashed = self.guarded(ctx, Cause::Start, &"activate", ExperienceActor::activate);
     }
 }
 

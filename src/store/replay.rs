@@ -100,9 +100,10 @@ async fn locked(connection: &mut AsyncPgConnection, asked: &Asked) -> Result<boo
 }
 
 type Kept = (Vec<u8>, u16, Vec<u8>);
+type Row = (Vec<u8>, Option<i16>, Option<Vec<u8>>);
 
 async fn kept(connection: &mut AsyncPgConnection, asked: &Asked) -> Result<Option<Kept>, StoreError> {
-    let row: Option<(Vec<u8>, Option<i16>, Option<Vec<u8>>)> = idempotency_keys::table
+    let row: Option<Row> = idempotency_keys::table
         .find((&asked.principal, &asked.key))
         .select((idempotency_keys::request_hash, idempotency_keys::status, idempotency_keys::response))
         .first(connection)

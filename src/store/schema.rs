@@ -190,7 +190,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Uuid, Timestamptz, Nullable};
     use super::sql_types::TeamRole;
 
     memberships (id) {

@@ -40,7 +40,7 @@ impl Actor for Sum {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Self::Context) {
         assert!(!due(&self.world.panics_in_start), "started");
-        let _ = self.guarded(ctx, Cause::Start, &"load", |actor, ctx| actor.rebuild(ctx));
+        let _ = self.guarded(ctx, Cause::Start, &"load", Self::rebuild);
     }
 }
 

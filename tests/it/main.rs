@@ -1,4 +1,5 @@
 //! Tests of stores, routes and machinery against a real Postgres, each with a database of its own.
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod support;
 

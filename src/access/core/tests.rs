@@ -181,7 +181,7 @@ fn judge_the_long_way(now: i64, rights: &Rights, opening: &Opening) -> (bool, &'
         let reaches = match &g.opens {
             Opens::Space => true,
             Opens::Experience(e) => opening.experience == Some(*e),
-            Opens::Pass(_, list) => opening.experience.is_none_or(|wanted| list.iter().any(|e| *e == wanted)),
+            Opens::Pass(_, list) => opening.experience.is_none_or(|wanted| list.contains(&wanted)),
         };
         let end = g.expires_at.map_or(i64::MAX, |t| t.0);
         let grace = g.past_due_until.map_or(i64::MIN, |t| t.0);
@@ -277,7 +277,7 @@ fn some_rights() -> impl Strategy<Value = Rights> {
 
 fn some_opening() -> impl Strategy<Value = Opening> {
     (select(vec![Some(STAGE), Some(LOUNGE), None]), proptest::bool::weighted(0.8))
-        .prop_map(|(experience, space_published)| Opening { experience, space_published, ..stage() })
+        .prop_map(|(experience, space_published)| Opening { space_published, experience, ..stage() })
 }
 
 proptest! {

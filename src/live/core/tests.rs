@@ -295,7 +295,7 @@ proptest! {
             now = now.plus(Duration::from_secs(later));
             audience.expire(now);
             naive.retain(|(_, _, away)| away.is_none_or(|at| now < at.plus(VIEWER_GRACE)));
-            if act < 2 {
+            if matches!(act, 0 | 1) {
                 audience.admit(viewer(who), user(who), "d", false, 1).unwrap();
                 match naive.iter_mut().find(|(v, _, _)| *v == who) {
                     Some((_, sockets, away)) => { *sockets += 1; *away = None; }

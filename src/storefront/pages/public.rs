@@ -163,7 +163,7 @@ fn pass_offer(offer: &Offer, position: usize, pass: &Pass) -> PassOffer {
 /// Where somebody who may enter goes: the first experience that opens for them, else the member's page.
 fn enter(offer: &Offer) -> Option<String> {
     let staff = offer.seen.standing == Standing::Member;
-    if offer.seen.banned && !staff || !staff && offer.held.is_empty() {
+    if !staff && (offer.seen.banned || offer.held.is_empty()) {
         return None;
     }
     let includes = |pass: uuid::Uuid, experience| {

@@ -119,7 +119,7 @@ async fn settings_of_an_experience_stand_flat_and_keep_their_bounds() {
     assert_eq!(changed.body["device_policy"], "refuse_newcomer");
     assert_eq!(
         house.told.take_settings().iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [space.experience.clone()]
+        std::slice::from_ref(&space.experience)
     );
     for (field, value) in [
         ("lobby_lead_secs", json!(-1)),

@@ -75,7 +75,6 @@ async fn survive_132_every_route_answers_every_role_by_the_table_and_strangers_a
     people.reverse();
     let nothing = Space {
         id: format!("spc_{}", "0".repeat(32)),
-        slug: String::new(),
         experience: format!("exp_{}", "0".repeat(32)),
         pass: format!("pass_{}", "0".repeat(32)),
         price: format!("price_{}", "0".repeat(32)),

@@ -81,7 +81,7 @@ pub fn rights(history: &History, unrest: &Unrest) -> Result<(), String> {
             }
             Seen::Out { broadcast, identity } => {
                 let who = (*broadcast, identity.clone());
-                if let Some((user, ..)) = inside.people.get(&who).cloned() {
+                if let Some((user, ..)) = inside.people.get(&who).copied() {
                     inside.look(*at, &rights, unrest, |one| one == user)?;
                     inside.people.remove(&who);
                 }

@@ -73,11 +73,11 @@ pub fn live_once(history: &History) -> Result<(), String> {
                 return Err(format!("live once: {at} ms: {broadcast} is live since {live_at}, {starts} starts"));
             }
         }
-        let lawful = match (was, *state) {
-            ("scheduled", "lobby" | "live" | "cancelled") | ("lobby", "lobby" | "live" | "cancelled") => true,
-            ("live" | "reconnecting", "live" | "reconnecting" | "ended") => true,
-            _ => false,
-        };
+        let lawful = matches!(
+            (was, *state),
+            ("scheduled" | "lobby", "lobby" | "live" | "cancelled")
+                | ("live" | "reconnecting", "live" | "reconnecting" | "ended")
+        );
         if !lawful {
             return Err(format!("live once: {at} ms: {broadcast} went from {was} to {state}"));
         }
