@@ -96,6 +96,8 @@ pub struct Running {
     /// When the media server was last asked.
     asked_at: Timestamp,
     ask_at: Timestamp,
+    /// When the media server last answered; this activation's beginning before it did.
+    answered_at: Timestamp,
     watch_closely_until: Timestamp,
 }
 
@@ -141,6 +143,7 @@ impl Running {
             asking: false,
             asked_at: Timestamp(0),
             ask_at: now,
+            answered_at: now,
             watch_closely_until: Timestamp(0),
         };
         this.speaker.say_everything();
@@ -448,5 +451,5 @@ impl Running {
 
 /// Whether this is what the media server said when it was asked.
 fn is_answer(event: Event) -> bool {
-    matches!(event, Event::OnAir { .. } | Event::NobodyOnAir { .. } | Event::NoAnswer)
+    matches!(event, Event::OnAir { .. } | Event::NobodyOnAir { .. } | Event::NoAnswer { .. })
 }

@@ -257,7 +257,10 @@ pub enum Event {
         asked_at: Timestamp,
     },
     /// The media server was asked and did not answer.
-    NoAnswer,
+    NoAnswer {
+        /// When it last answered, or since when it is asked at all.
+        silent_since: Timestamp,
+    },
     /// Time has passed. Comes before every other event, so that a busy mailbox cannot delay a deadline.
     Tick,
 }
@@ -317,7 +320,7 @@ pub fn step(now: Timestamp, broadcast: &Broadcast, settings: &Settings, event: E
         Event::MediaDown { witness } => Ok(media_down(now, &broadcast.stage, settings, witness)),
         Event::OnAir { asked_at, feed } => Ok(on_air(now, &broadcast.stage, settings, asked_at, feed)),
         Event::NobodyOnAir { asked_at } => Ok(nobody_on_air(now, &broadcast.stage, settings, asked_at)),
-        Event::NoAnswer => Ok(no_answer(now, &broadcast.stage, settings)),
+        Event::NoAnswer { silent_since } => Ok(no_answer(now, &broadcast.stage, settings, silent_since)),
     }
 }
 
@@ -449,9 +452,10 @@ fn nobody_on_air(now: Timestamp, stage: &Stage, settings: &Settings, asked_at: T
     }
 }
 
-fn no_answer(now: Timestamp, stage: &Stage, settings: &Settings) -> Step {
+/// One question that is lost says little: only a silence that lasted the whole time ends a broadcast.
+fn no_answer(now: Timestamp, stage: &Stage, settings: &Settings, silent_since: Timestamp) -> Step {
     match stage {
-        Stage::Reconnecting { live_at, until, .. } if now >= until.plus(settings.unanswered) => {
+        Stage::Reconnecting { live_at, until, .. } if now >= (*until).max(silent_since).plus(settings.unanswered) => {
             end(now, *live_at, EndReason::MediaServerSilent)
         }
         Stage::Scheduled

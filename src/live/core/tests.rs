@@ -152,8 +152,10 @@ fn survive_037_a_deadline_asks_and_only_an_answer_after_it_ends() {
     let (stage, effects) = after(lost.clone(), 61, Event::NobodyOnAir { asked_at: at(60) });
     assert!(matches!(stage, Stage::Ended { why: EndReason::PublisherGone, .. }), "{stage:?}");
     assert_eq!(effects, [Effect::CloseRoom]);
-    assert_eq!(after(lost.clone(), 60 + 1799, Event::NoAnswer).0.name(), "reconnecting");
-    let (stage, _) = after(lost, 60 + 1800, Event::NoAnswer);
+    assert_eq!(after(lost.clone(), 60 + 1799, Event::NoAnswer { silent_since: T0 }).0.name(), "reconnecting");
+    let once = Event::NoAnswer { silent_since: at(61) };
+    assert_eq!(after(lost.clone(), 60 + 1800, once).0.name(), "reconnecting", "it answered after the deadline");
+    let (stage, _) = after(lost, 60 + 1800, Event::NoAnswer { silent_since: T0 });
     assert!(matches!(stage, Stage::Ended { why: EndReason::MediaServerSilent, .. }), "{stage:?}");
 }
 
@@ -196,7 +198,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::GoLive),
         1 => Just(Event::End),
         1 => Just(Event::Cancel),
-        1 => Just(Event::NoAnswer),
+        1 => Just(Event::NoAnswer { silent_since: T0 }),
         4 => Just(Event::Tick),
         4 => (feed.clone(), witness.clone()).prop_map(|(feed, witness)| Event::MediaUp { feed, witness }),
         4 => witness.prop_map(|witness| Event::MediaDown { witness }),

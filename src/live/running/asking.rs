@@ -81,6 +81,7 @@ impl Running {
         self.room_open = answer.is_ok();
         match answer {
             Ok(people) => {
+                self.answered_at = now;
                 let browsers = people.iter().filter(|person| !person.encoder);
                 self.police(browsers.map(|person| person.identity.as_str()), jobs);
                 let on_air = people.iter().find(|person| person.publishing);
@@ -94,7 +95,7 @@ impl Running {
                 self.ask_at = now.plus(if closely { MEDIA_ASK_AGAIN } else { MEDIA_ASK_EVERY });
             }
             Err(_) => {
-                self.waiting.push_back((Event::NoAnswer, None));
+                self.waiting.push_back((Event::NoAnswer { silent_since: self.answered_at }, None));
                 self.ask_at = now.plus(MEDIA_ASK_AGAIN);
             }
         }

@@ -12,7 +12,7 @@ use super::house::House;
 /// First segments of every address that stands literally in a route of the sources.
 fn first_segments(folder: &Path, found: &mut BTreeSet<String>) {
     let address =
-        regex::Regex::new(r#"(?:get|post|put|patch|delete|route|resource|scope|new)\(\s*"/([a-zA-Z0-9._-]+)[/"{]"#);
+        regex::Regex::new(r#"(?:get|post|put|patch|delete|route|resource|scope)\(\s*"/([a-zA-Z0-9._-]+)[/"{]"#);
     let address = address.unwrap();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

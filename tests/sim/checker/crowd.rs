@@ -61,7 +61,7 @@ impl Roll {
 
 /// What is counted is what is there, the absent inside their grace among them; it is never negative and never double.
 pub fn audience(history: &History) -> Result<(), String> {
-    let mut roll = Roll::default();
+    let (mut roll, mut taken) = (Roll::default(), None);
     for (at, seen) in history {
         match seen {
             Seen::Seated { socket, viewer, user, device, studio: false } => {
@@ -71,7 +71,9 @@ pub fn audience(history: &History) -> Result<(), String> {
             Seen::Right { user, run: false, held: false } => {
                 roll.out.insert(*user, *at);
             }
-            Seen::TookOver { .. } => roll = Roll::default(),
+            Seen::TookOver { .. } => (roll, taken) = (Roll::default(), Some(*at)),
+            // the engine that was just lost may still be the one that answers
+            Seen::Counted { .. } if taken.is_some_and(|taken| *at < taken + SLACK) => {}
             Seen::Told { line, .. } | Seen::Heard { line, .. } => {
                 if let Some((now, users, peak)) = line.count
                     && !(0 <= users && users <= now && now <= peak)
