@@ -240,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn every_code_stands_in_the_catalogue_with_its_status() {
+        let catalogue = include_str!("../../docs/problems.md");
+        for code in Code::ALL {
+            let row = format!("| `{}` | {} | {} |", code.as_str(), code.status().as_u16(), code.title());
+            assert!(catalogue.contains(&row), "docs/problems.md lacks: {row}");
+        }
+    }
+
+    #[test]
     fn nothing_of_the_inside_reaches_the_body() {
         let fault = StoreError::Corrupt { table: "broadcasts", why: "facts".into() };
         let body = Problem::from(fault).body().to_string();

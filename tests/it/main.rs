@@ -8,5 +8,6 @@ mod engine;
 mod identity;
 mod jobs;
 mod local;
+mod migrations;
 mod rights;
 mod smoke;
