@@ -4,6 +4,8 @@ mod background;
 mod link;
 mod routes;
 
+pub use routes::openapi;
+
 use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use actix_rt::Arbiter;

@@ -42,6 +42,13 @@ pub fn documented(app: &mut ServiceConfig) {
     socket::routes::register(app);
 }
 
+/// The description of the API, as it is served.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let described = Actix::new().into_utoipa_app().openapi(Described::openapi()).configure(documented);
+    described.split_for_parts().1
+}
+
 /// The application of one worker.
 #[expect(clippy::needless_pass_by_value, reason = "a borrowed argument would be captured by the returned application")]
 pub fn app(
