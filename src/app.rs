@@ -131,7 +131,6 @@ impl Base {
             authenticator: self.authenticator.clone(),
             rights: live.rights.clone(),
             directory: live.directory.clone(),
-            ledger: live.ledger.clone(),
             ids: self.ids.clone(),
             clock: self.clock.clone(),
             ring: self.ring.clone(),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Handshakes in flight in one process when nothing else is asked: enough to keep an engine busy, less than a usual accept backlog.
-pub const CONNECTING_MAX: usize = 256;
+/// Handshakes in flight in one process when nothing else is asked: an engine that answers many with one query is kept busy only by
+/// many, and a usual accept backlog (2,048) still holds them all.
+pub const CONNECTING_MAX: usize = 1_024;
 /// One try to connect, upgrade and receive the snapshot; an engine that admits at all does it in a fraction.
 pub const OPENING_LIMIT: Duration = Duration::from_secs(20);
 /// How long the answer to an upgrade may be before it is no answer; problem documents are below a kilobyte.

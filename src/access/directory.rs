@@ -104,9 +104,11 @@ impl Doorkeeper {
         self.hall.known_opening(experience)
     }
 
-    /// Makes sure that the answers from memory can be given for this person and experience, as far as they can be had.
-    pub async fn learn(&self, user: UserId, experience: ExperienceId) {
-        let (_, _) = futures_util::future::join(self.rights(user), self.opening(experience)).await;
+    /// Makes sure that the answers from memory can be given for this person and experience, as far as they can be had; false
+    /// when it is known that there is no such experience.
+    pub async fn learn(&self, user: UserId, experience: ExperienceId) -> bool {
+        let (_, opening) = futures_util::future::join(self.rights(user), self.opening(experience)).await;
+        !matches!(opening, Ok(None))
     }
 
     /// Whether `user` may open `experience` now; `None` when there is no such experience.

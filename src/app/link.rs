@@ -54,7 +54,7 @@ impl LiveRights for Rights {
         }
     }
 
-    fn learn(&self, user: UserId, experience: ExperienceId) -> BoxFuture<'static, ()> {
+    fn learn(&self, user: UserId, experience: ExperienceId) -> BoxFuture<'static, bool> {
         let doorkeeper = self.0.clone();
         async move { doorkeeper.learn(user, experience).await }.boxed()
     }

@@ -101,6 +101,8 @@ struct State {
     waiting: HashMap<Hash, Vec<oneshot::Sender<Answer>>>,
     order: VecDeque<Hash>,
     at_work: bool,
+    /// What is remembered is going to be swept.
+    sweeping: bool,
     /// Credentials ended while a query was in flight, whose answer may be older than that.
     ended: Vec<Ended>,
     pace: Pace,
@@ -252,6 +254,14 @@ impl State {
         }
     }
 
+    /// Forgets what is too old to be used; a herd that came once does not weigh for ever.
+    fn sweep(&mut self, now: Duration) {
+        self.known.retain(|_, known| known.until > now);
+        self.known.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.order.shrink_to_fit();
+    }
+
     /// Gives everybody who waits for one of `batch` its answer.
     fn answer(&mut self, batch: Vec<Hash>, mut found: HashMap<Hash, Signed>, now: Duration) {
         found.retain(|_, signed| !self.ended.iter().any(|ended| ended.ends(signed)));
@@ -310,6 +320,22 @@ async fn work(desk: Arc<Desk>) {
         if state.order.is_empty() {
             state.at_work = false;
             state.ended.clear();
+            if !state.known.is_empty() && !std::mem::replace(&mut state.sweeping, true) {
+                desk.runtime.spawn(sweep(desk.clone()));
+            }
+            return;
+        }
+    }
+}
+
+/// Sweeps what is remembered, until nothing is.
+async fn sweep(desk: Arc<Desk>) {
+    loop {
+        tokio::time::sleep(CREDENTIAL_KNOWN).await;
+        let mut state = desk.state();
+        state.sweep(desk.clock.monotonic());
+        if state.known.is_empty() {
+            state.sweeping = false;
             return;
         }
     }
@@ -329,5 +355,28 @@ mod tests {
         assert_eq!(pace.take(now), Err(CREDENTIAL_QUERIES_EVERY));
         assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Ok(()));
         assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Err(CREDENTIAL_QUERIES_EVERY));
+    }
+
+    #[test]
+    fn a_sweep_forgets_what_is_too_old_to_be_used_and_nothing_else() {
+        let signed = Signed {
+            user: UserId(uuid::Uuid::from_u128(1)),
+            email: "a@b.test".into(),
+            login: None,
+            token: None,
+            scopes: None,
+            platform_admin: false,
+            expires_at: None,
+        };
+        let mut state = State::default();
+        let begun = Duration::from_secs(10);
+        state.remember([1; 32], signed.clone(), begun);
+        state.remember([2; 32], signed, begun + Duration::from_secs(1));
+        state.sweep(begun + CREDENTIAL_KNOWN);
+        let wall = Timestamp(0);
+        assert!(!state.known.contains_key(&[1; 32]), "too old");
+        assert!(state.known(&[2; 32], begun + CREDENTIAL_KNOWN, wall).is_some(), "still good");
+        state.sweep(begun + CREDENTIAL_KNOWN + Duration::from_secs(1));
+        assert!(state.known.is_empty() && state.known.capacity() == 0, "nothing is kept of a herd that left");
     }
 }

@@ -1,6 +1,6 @@
 //! Finds the actor of an experience for everybody who has something to say to it, and remembers who is inside where.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use dashmap::DashMap;
 use metrics::{counter, histogram};
@@ -33,13 +33,46 @@ struct Stay {
     token_until: Timestamp,
 }
 
+/// Where one person is inside. Nearly always in one experience: a list of exactly that one is a fifth of a map.
+#[derive(Debug)]
+struct Stays(Vec<(ExperienceId, Stay)>);
+
+impl Default for Stays {
+    fn default() -> Self {
+        Self(Vec::with_capacity(1))
+    }
+}
+
+impl Stays {
+    fn get(&self, experience: ExperienceId) -> Option<&Stay> {
+        self.0.iter().find(|(at, _)| *at == experience).map(|(_, stay)| stay)
+    }
+
+    fn get_mut(&mut self, experience: ExperienceId) -> Option<&mut Stay> {
+        self.0.iter_mut().find(|(at, _)| *at == experience).map(|(_, stay)| stay)
+    }
+
+    fn entry(&mut self, experience: ExperienceId) -> &mut Stay {
+        let at = self.0.iter().position(|(at, _)| *at == experience).unwrap_or_else(|| {
+            self.0.push((experience, Stay::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+
+    /// Forgets where nothing holds a door open any more.
+    fn forget_absent(&mut self, now: Timestamp) {
+        self.0.retain(|(_, stay)| stay.sockets > 0 || stay.token_until > now);
+    }
+}
+
 /// The way to the actors, and who is inside. Cheap to clone.
 #[derive(Clone)]
 pub struct Directory {
     keeper: Keeper<ExperienceActor>,
     hub: Arc<dyn Hub>,
     rights: Arc<dyn LiveRights>,
-    inside: Arc<DashMap<UserId, HashMap<ExperienceId, Stay>>>,
+    inside: Arc<DashMap<UserId, Stays>>,
 }
 
 impl Directory {
@@ -52,7 +85,7 @@ impl Directory {
     #[must_use]
     pub fn viewers(&self, experience: ExperienceId) -> u64 {
         let inside = self.inside.iter();
-        inside.filter_map(|stays| stays.get(&experience).map(|stay| u64::from(stay.sockets))).sum()
+        inside.filter_map(|stays| stays.get(experience).map(|stay| u64::from(stay.sockets))).sum()
     }
 
     /// Puts an experience on duty, for instance because it has an open broadcast.
@@ -112,7 +145,7 @@ impl Directory {
         let admitted = self.keeper.ask(experience, |reply| Order::Admit(guest, reply)).await;
         let admitted = admitted.map_err(|_unheard| AdmitRefusal::Unavailable)??;
         let mut stays = self.inside.entry(user).or_default();
-        let stay = stays.entry(experience).or_default();
+        let stay = stays.entry(experience);
         stay.sockets += 1;
         if kind == Kind::Studio {
             stay.studios.push(viewer);
@@ -135,29 +168,29 @@ impl Directory {
     pub fn left(&self, now: Timestamp, experience: ExperienceId, user: UserId, viewer: ViewerId) {
         self.tell(experience, Order::Left(viewer));
         if let Some(mut stays) = self.inside.get_mut(&user)
-            && let Some(stay) = stays.get_mut(&experience)
+            && let Some(stay) = stays.get_mut(experience)
         {
             stay.sockets = stay.sockets.saturating_sub(1);
             if let Some(at) = stay.studios.iter().position(|studio| *studio == viewer) {
                 stay.studios.swap_remove(at);
             }
-            stays.retain(|_, stay| stay.sockets > 0 || stay.token_until > now);
+            stays.forget_absent(now);
         }
-        self.inside.remove_if(&user, |_, stays| stays.is_empty());
+        self.inside.remove_if(&user, |_, stays| stays.0.is_empty());
     }
 
     /// A media token was handed out that opens the room until `until`.
     pub fn token_given(&self, user: UserId, experience: ExperienceId, until: Timestamp) {
         let mut stays = self.inside.entry(user).or_default();
-        let stay = stays.entry(experience).or_default();
+        let stay = stays.entry(experience);
         stay.token_until = stay.token_until.max(until);
     }
 
     /// Forgets those who left and whose tokens have run out.
     pub fn forget_absent(&self, now: Timestamp) {
         self.inside.retain(|_, stays| {
-            stays.retain(|_, stay| stay.sockets > 0 || stay.token_until > now);
-            !stays.is_empty()
+            stays.forget_absent(now);
+            !stays.0.is_empty()
         });
     }
 
@@ -167,7 +200,7 @@ impl Directory {
         let stays: Vec<(ExperienceId, Vec<ViewerId>)> = self
             .inside
             .get(&user)
-            .map(|stays| stays.iter().map(|(experience, stay)| (*experience, stay.studios.clone())).collect())
+            .map(|stays| stays.0.iter().map(|(experience, stay)| (*experience, stay.studios.clone())).collect())
             .unwrap_or_default();
         for (experience, studios) in stays {
             if !matches!(self.rights.may_run(user, experience), Right::Yes { .. }) {

@@ -12,7 +12,6 @@ use super::{
     media::identity_of,
     order::{AdmitRefusal, Guest},
     rights::{LiveRights, Right},
-    store::PgLedger,
     ticket,
 };
 use crate::{
@@ -43,8 +42,6 @@ pub struct LiveDoor {
     pub rights: Arc<dyn LiveRights>,
     /// Where experiences are.
     pub directory: Directory,
-    /// Which experiences there are.
-    pub ledger: PgLedger,
     /// Fresh places.
     pub ids: Ids,
     /// Time.
@@ -93,8 +90,8 @@ impl LiveDoor {
     }
 
     async fn judge(&self, knock: &Knock, user: UserId) -> Result<bool, Problem> {
-        if self.ledger_knows(knock).await? {
-            self.rights.learn(user, knock.experience).await;
+        if !self.rights.learn(user, knock.experience).await {
+            return Err(Code::NotFound.into());
         }
         let (watch, run) = (self.rights.may_watch(user, knock.experience), self.rights.may_run(user, knock.experience));
         match (knock.kind, watch, run) {
@@ -106,13 +103,6 @@ impl LiveDoor {
                 Err(Problem::new(Code::Unavailable).retry_after(std::time::Duration::from_secs(1)))
             }
         }
-    }
-
-    async fn ledger_knows(&self, knock: &Knock) -> Result<bool, Problem> {
-        if self.directory.on_duty(knock.experience) {
-            return Ok(true);
-        }
-        self.ledger.find_experience(knock.experience).await?.map(|_| true).ok_or_else(|| Code::NotFound.into())
     }
 }
 

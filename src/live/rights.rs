@@ -26,6 +26,7 @@ pub trait LiveRights: Send + Sync + 'static {
     fn may_watch(&self, user: UserId, experience: ExperienceId) -> Right;
     /// Whether somebody may run it, from memory.
     fn may_run(&self, user: UserId, experience: ExperienceId) -> Right;
-    /// Makes sure that the two above can answer for this person and experience.
-    fn learn(&self, user: UserId, experience: ExperienceId) -> BoxFuture<'static, ()>;
+    /// Makes sure that the two above can answer for this person and experience, as far as they can; false when it is known
+    /// that there is no such experience.
+    fn learn(&self, user: UserId, experience: ExperienceId) -> BoxFuture<'static, bool>;
 }

@@ -387,8 +387,9 @@ async fn token_to_watch(
     signed: Signed,
     id: web::Path<ExperienceId>,
 ) -> Result<web::Json<LiveToken>, Problem> {
-    desk.ledger.find_experience(*id).await?.ok_or(Code::NotFound)?;
-    desk.rights.learn(signed.user, *id).await;
+    if !desk.rights.learn(signed.user, *id).await {
+        return Err(Code::NotFound.into());
+    }
     match desk.rights.may_watch(signed.user, *id) {
         Right::Yes { .. } => {
             let expires_at = desk.clock.now().plus(LIVE_TICKET_TTL);

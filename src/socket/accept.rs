@@ -10,7 +10,7 @@ use actix_web::{
     ResponseError,
     body::MessageBody,
     http::{
-        Method, StatusCode, Version,
+        Method, StatusCode, Uri, Version,
         header::{CONTENT_LENGTH, HeaderMap, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
     },
 };
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    admission::{Full, Pass},
+    admission::{Full, Judged, Pass},
     door::{Admission, Door, Kind, Knock, SUBPROTOCOL},
     shard::Shard,
 };
@@ -44,6 +44,14 @@ pub struct Acceptor {
     entropy: SharedEntropy,
 }
 
+/// One whose handshake was found good and whose right is to be judged.
+struct Handshake {
+    knocked: Duration,
+    judged: Judged,
+    knock: Knock,
+    head: BytesMut,
+}
+
 /// One whose handshake and right were found good.
 struct Accepted {
     knocked: Duration,
@@ -60,15 +68,18 @@ impl Acceptor {
 
     /// Seats the sender of `request`, or answers why not and closes.
     pub async fn take(&self, request: Request, framed: Framed<TcpStream, h1::Codec>) {
-        // answers to earlier, pipelined requests that had not gone out, and what came right behind this one
-        let parts = framed.into_parts();
-        let (mut answer, early) = (parts.write_buf, parts.read_buf);
-        match self.judge(&request).await {
+        let (stream, mut answer, early) = lighten(framed);
+        let read = self.read(request);
+        let judged = match read {
+            Ok(handshake) => self.judge(handshake).await,
+            Err(problem) => Err(problem),
+        };
+        match judged {
             Ok(accepted) => {
                 metrics::counter!(metric::SOCKET_JOINS, "outcome" => "admitted").increment(1);
-                answer.unsplit(accepted.head);
+                answer.extend_from_slice(&accepted.head);
                 self.shard.seat(
-                    parts.io,
+                    stream,
                     accepted.admission,
                     accepted.pass,
                     accepted.knocked,
@@ -78,14 +89,24 @@ impl Acceptor {
             }
             Err(problem) => {
                 metrics::counter!(metric::SOCKET_JOINS, "outcome" => outcome(&problem)).increment(1);
-                answer.unsplit(refusal(&problem));
+                answer.extend_from_slice(&refusal(&problem));
                 // a client that does not read its refusal has nothing more to lose
-                let _ = timeout(REFUSAL_WAIT, refuse(parts.io, &answer)).await;
+                let _ = timeout(REFUSAL_WAIT, refuse(stream, &answer)).await;
             }
         }
     }
 
-    async fn judge(&self, request: &Request) -> Result<Accepted, Problem> {
+    /// What the upgrade says. The request goes back to its pool empty: its headers are slices of the buffer it was read
+    /// into, and a pooled one would keep that buffer for good.
+    fn read(&self, mut request: Request) -> Result<Handshake, Problem> {
+        let read = self.read_head(&request);
+        let head = request.head_mut();
+        head.headers = HeaderMap::new();
+        head.uri = Uri::default();
+        read
+    }
+
+    fn read_head(&self, request: &Request) -> Result<Handshake, Problem> {
         let (kind, experience) = route(request.path())?;
         let key = handshake(request)?;
         let turnstile = self.shard.registry().turnstile();
@@ -93,9 +114,14 @@ impl Acceptor {
         let judged = turnstile.enter(knocked).map_err(|full| self.full(full))?;
         let peer = request.peer_addr().map(|peer| peer.ip());
         let (knock, offer) = Knock::read(kind, experience, request.headers(), request.uri().query(), peer)?;
+        Ok(Handshake { knocked, judged, knock, head: switching(&key, offer.named) })
+    }
+
+    async fn judge(&self, handshake: Handshake) -> Result<Accepted, Problem> {
+        let Handshake { knocked, judged, knock, head } = handshake;
         let opened = timeout(DOOR_WAIT, self.door.open(knock)).await;
         let admission = opened.map_err(|_| Problem::new(Code::Unavailable).retry_after(DOOR_WAIT))??;
-        Ok(Accepted { knocked, admission, pass: judged.admitted(), head: switching(&key, offer.named) })
+        Ok(Accepted { knocked, admission, pass: judged.admitted(), head })
     }
 
     fn full(&self, full: Full) -> Problem {
@@ -106,6 +132,13 @@ impl Acceptor {
         };
         Problem::new(Code::Unavailable).detail(why).retry_after(Duration::from_secs(wait))
     }
+}
+
+/// The stream, the answers to earlier, pipelined requests that had not gone out, and what came right behind this one. The
+/// server's buffers are 16 KB a connection and nearly always empty; thousands wait here at once.
+fn lighten(framed: Framed<TcpStream, h1::Codec>) -> (TcpStream, BytesMut, Bytes) {
+    let parts = framed.into_parts();
+    (parts.io, BytesMut::from(&parts.write_buf[..]), Bytes::copy_from_slice(&parts.read_buf))
 }
 
 /// Which socket a path means.

@@ -93,17 +93,18 @@ impl LiveRights for Memory {
         self.judge(user, true)
     }
 
-    fn learn(&self, user: UserId, _at: ExperienceId) -> BoxFuture<'static, ()> {
+    fn learn(&self, user: UserId, _at: ExperienceId) -> BoxFuture<'static, bool> {
         let this = self.clone();
         async move {
             if this.known().contains_key(&user) {
-                return;
+                return true;
             }
             this.world.some_time(20).await;
             if !this.books.is_away() {
                 let now = (this.truth.may(user, false), this.truth.may(user, true));
                 this.known().insert(user, now);
             }
+            true
         }
         .boxed()
     }
