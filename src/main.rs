@@ -4,6 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use backstage::{command, config::Config, identity::core::scope::Scope, local::keep::Keep};
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
+
+/// Gives memory back within a second (`.cargo/config.toml` says how): a storm of joins must not weigh for ever.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[derive(Parser)]
 #[command(
