@@ -112,6 +112,15 @@ struct State {
 struct Known {
     signed: Signed,
     until: Duration,
+    /// It is being looked up again.
+    again: bool,
+}
+
+impl Known {
+    /// Whether it is time to look it up again, so that whoever uses it all the time never waits.
+    fn is_due(&self, now: Duration) -> bool {
+        !self.again && now + CREDENTIAL_KNOWN / 2 >= self.until
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,16 +188,24 @@ impl Authenticator {
         let hash = token_hash(&self.0.ring, text);
         let answer = {
             let mut state = self.0.state();
-            if let Some(signed) = state.known(&hash, self.0.clock.monotonic(), self.0.clock.now()) {
+            let now = self.0.clock.monotonic();
+            if let Some(signed) = state.known(&hash, now, self.0.clock.now()) {
+                if state.renew(hash, now) {
+                    self.begin(&mut state);
+                }
                 return Ok(Some(signed));
             }
             let answer = state.wait_for(hash)?;
-            if !std::mem::replace(&mut state.at_work, true) {
-                self.0.runtime.spawn(work(self.0.clone()));
-            }
+            self.begin(&mut state);
             answer
         };
         answer.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    fn begin(&self, state: &mut State) {
+        if !std::mem::replace(&mut state.at_work, true) {
+            self.0.runtime.spawn(work(self.0.clone()));
+        }
     }
 
     /// A session is over from now on, also for those whose look-up is in flight.
@@ -225,6 +242,16 @@ impl State {
         known.signed.expires_at.is_none_or(|end| end > wall).then(|| known.signed.clone())
     }
 
+    /// Has a credential that is known looked up once more while it is still good; whether it is now.
+    fn renew(&mut self, hash: Hash, now: Duration) -> bool {
+        let due = self.order.len() < CREDENTIALS_WAITING_MAX && self.known.get(&hash).is_some_and(|it| it.is_due(now));
+        if due {
+            self.known.entry(hash).and_modify(|known| known.again = true);
+            self.order.push_back(hash);
+        }
+        due
+    }
+
     fn wait_for(&mut self, hash: Hash) -> Result<oneshot::Receiver<Answer>, StoreError> {
         if self.order.len() >= CREDENTIALS_WAITING_MAX {
             return Err(StoreError::Unavailable("too many credentials wait to be looked up".into()));
@@ -250,7 +277,7 @@ impl State {
             self.known.retain(|_, known| known.until > now);
         }
         if self.known.len() < CREDENTIALS_KNOWN_MAX {
-            self.known.insert(hash, Known { signed, until: now + CREDENTIAL_KNOWN });
+            self.known.insert(hash, Known { signed, until: now + CREDENTIAL_KNOWN, again: false });
         }
     }
 
@@ -267,8 +294,9 @@ impl State {
         found.retain(|_, signed| !self.ended.iter().any(|ended| ended.ends(signed)));
         for hash in batch {
             let signed = found.remove(&hash);
-            if let Some(signed) = &signed {
-                self.remember(hash, signed.clone(), now);
+            match &signed {
+                Some(signed) => self.remember(hash, signed.clone(), now),
+                None => drop(self.known.remove(&hash)),
             }
             for waiting in self.waiting.remove(&hash).unwrap_or_default() {
                 drop(waiting.send(Ok(signed.clone()))); // whoever asked may have gone away
@@ -279,6 +307,7 @@ impl State {
 
     fn fail(&mut self, batch: &[Hash]) {
         for hash in batch {
+            self.known.entry(*hash).and_modify(|known| known.again = false);
             for waiting in self.waiting.remove(hash).unwrap_or_default() {
                 drop(waiting.send(Err(lost()))); // whoever asked may have gone away
             }
@@ -357,9 +386,8 @@ mod tests {
         assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Err(CREDENTIAL_QUERIES_EVERY));
     }
 
-    #[test]
-    fn a_sweep_forgets_what_is_too_old_to_be_used_and_nothing_else() {
-        let signed = Signed {
+    fn somebody() -> Signed {
+        Signed {
             user: UserId(uuid::Uuid::from_u128(1)),
             email: "a@b.test".into(),
             login: None,
@@ -367,7 +395,28 @@ mod tests {
             scopes: None,
             platform_admin: false,
             expires_at: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_credential_in_use_is_looked_up_again_once_before_anybody_has_to_wait_for_it() {
+        let (mut state, hash, begun, wall) = (State::default(), [1; 32], Duration::from_secs(10), Timestamp(0));
+        state.remember(hash, somebody(), begun);
+        assert!(!state.renew(hash, begun + Duration::from_secs(1)), "it is fresh");
+        let later = begun + CREDENTIAL_KNOWN - Duration::from_secs(1);
+        assert!(state.renew(hash, later) && !state.renew(hash, later), "once, however many use it");
+        assert_eq!(state.order.drain(..).collect::<Vec<_>>(), [hash]);
+        state.fail(&[hash]);
+        assert!(state.known(&hash, later, wall).is_some() && state.renew(hash, later), "a failure may be tried again");
+        state.answer(vec![hash], HashMap::from([(hash, somebody())]), later);
+        assert!(state.known(&hash, begun + CREDENTIAL_KNOWN, wall).is_some(), "it is good for as long again");
+        state.answer(vec![hash], HashMap::new(), later);
+        assert!(state.known(&hash, later, wall).is_none(), "what was revoked elsewhere ends when it is looked up again");
+    }
+
+    #[test]
+    fn a_sweep_forgets_what_is_too_old_to_be_used_and_nothing_else() {
+        let signed = somebody();
         let mut state = State::default();
         let begun = Duration::from_secs(10);
         state.remember([1; 32], signed.clone(), begun);
