@@ -28,8 +28,10 @@ use crate::{
         directory::Directory,
         door::{LiveDoor, TokenMinter},
         experience_actor::{ExperienceActor, Ports as LivePorts},
+        lease::Leases,
         media::MediaServer,
         rights::LiveRights,
+        seating::Seating,
         store::PgLedger,
     },
     local::{self, LocalStack, secret_file},
@@ -63,6 +65,7 @@ pub struct App {
     pub catalog: Catalog,
     /// Who may enter.
     pub doorkeeper: Doorkeeper,
+    leases: Leases,
     joins: JoinThrottle,
     sockets: Sockets,
     csrf: Csrf,
@@ -154,12 +157,12 @@ impl Base {
 
 /// Finds and starts the actors of live experiences, on a thread of their own.
 fn directory(ports: LivePorts) -> Directory {
-    let (clock, hub, rights) = (ports.clock.clone(), ports.hub.clone(), ports.rights.clone());
     let ports = Arc::new(ports);
-    let keeper = Keeper::new(Arbiter::new().handle(), clock, move |_, supervision| {
-        ExperienceActor::new(supervision, ports.clone())
+    let given = ports.clone();
+    let keeper = Keeper::new(Arbiter::new().handle(), ports.clock.clone(), move |_, supervision| {
+        ExperienceActor::new(supervision, given.clone())
     });
-    Directory::new(keeper, hub, rights)
+    Directory::new(keeper, &ports)
 }
 
 impl App {
@@ -182,12 +185,15 @@ impl App {
         let doorkeeper = link::doorkeeper(&store, &clock, eviction.clone(), &runtime);
         let rights: Arc<dyn LiveRights> = Arc::new(link::Rights(doorkeeper.clone()));
         let ledger = base.ledger(config, node_name(local.state_dir(), &entropy)?);
+        let leases = Leases::new(clock.clone());
         let ports = LivePorts {
             clock: clock.clone(),
             ledger: Arc::new(ledger.clone()),
             media: livekit.clone(),
             hub: registry.clone(),
             rights: rights.clone(),
+            seating: Seating::default(),
+            leases: leases.clone(),
             media_url: media.public_url.clone(),
         };
         let directory = directory(ports);
@@ -220,6 +226,7 @@ impl App {
             identity: base.identity(config, consequence),
             joins: JoinThrottle::new(config.limits.profile),
             doorkeeper,
+            leases,
             csrf: Csrf::new(ring.clone(), entropy.clone(), &public_url),
             replays: Replays { store: store.clone(), ring, entropy, clock },
             pages: Pages { bundle: assets::bundle(), banner: link::banner(config, media.real) },

@@ -179,6 +179,18 @@ pub const ROOMS_REMEMBERED_MAX: usize = 10_000;
 pub const ROOMS_COMPARE_EVERY: Duration = Duration::from_secs(10);
 /// How often a node renews its leases: three times before they end.
 pub const LEASE_RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How soon it tries again when the store could not be asked.
+pub const LEASE_RENEW_AGAIN: Duration = Duration::from_secs(1);
+/// How long before the database's word an owner stops by its own clock: the second that is promised, and one for clocks that run
+/// apart.
+pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
+/// How long an actor whose experience belongs to another node refuses everything before it is gone; the next message after it asks
+/// the store again, so this also bounds how often.
+pub const STEP_DOWN_REST: Duration = Duration::from_secs(1);
+/// The same for an experience whose row cannot be understood: nobody mends it within seconds.
+pub const CORRUPT_REST: Duration = Duration::from_secs(10);
+/// How often an audience is counted anew from the sockets at most; it is a walk over everybody who is there.
+pub const RECOUNT_EVERY: Duration = Duration::from_secs(1);
 /// How long the doctor waits for one answer; a person sits before it.
 pub const DOCTOR_WAIT: Duration = Duration::from_secs(5);
 /// Open files below which the doctor warns: a socket a viewer, and some for everything else.
@@ -314,8 +326,6 @@ pub const JOIN_RETRY_SECS_MAX: u64 = 3;
 pub const COMEBACK_SPREAD: Duration = Duration::from_secs(3);
 /// How long a drain waits for the sockets to go.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(6);
-/// How long an actor waits for a census of the shards.
-pub const CENSUS_WAIT: Duration = Duration::from_secs(2);
 /// How long a shard rests after a panic, so that one that cannot stand up does not burn a core.
 pub const SHARD_REST: Duration = Duration::from_millis(20);
 

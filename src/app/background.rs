@@ -9,7 +9,7 @@ use crate::{
     clock::SystemClock,
     jobs::runner::{Runner, Running},
     limits::{CLOCK_FOLLOW_RETRY, CLOCK_FOLLOW_WAIT, METRICS_UPKEEP_EVERY},
-    live::reconcile,
+    live::{lease, reconcile},
     notify::{SIGN_IN_CODE, SignInMail},
     provider::mail::Smtp,
 };
@@ -36,7 +36,8 @@ impl App {
             }
         });
         actix_rt::spawn(reconcile::keep_comparing(self.live.clone()));
-        actix_rt::spawn(reconcile::keep_leases(self.live.clone()));
+        let ledger = Arc::new(self.live.ledger.clone());
+        actix_rt::spawn(lease::keep(self.leases.clone(), ledger, self.live.directory.clone()));
         actix_rt::spawn(self.identity.clone().keep_tidy());
         let prometheus = self.prometheus.clone();
         actix_rt::spawn(async move {

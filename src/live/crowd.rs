@@ -1,6 +1,9 @@
 //! Everybody in one experience: places, reactions, the publisher's numbers, and what is said of them at most once a second.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     board::Loudspeaker,
@@ -11,7 +14,7 @@ use super::{
         signal::{Signal, Verdict},
     },
     ledger::Saved,
-    order::{AdmitRefusal, Admitted, Guest},
+    order::{AdmitRefusal, Admitted},
 };
 use crate::{
     clock::Timestamp,
@@ -24,7 +27,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Crowd {
     audience: Audience,
-    studios: BTreeMap<ViewerId, u32>,
+    studios: BTreeSet<ViewerId>,
     tally: Tally,
     signal: Signal,
     /// How good the publisher's picture is.
@@ -46,46 +49,46 @@ impl Crowd {
         }
     }
 
-    /// Seats those again whom the shards still hold.
-    pub fn reseat<'a>(seats: impl Iterator<Item = &'a Seat>) -> Self {
-        let mut crowd = Self::default();
+    /// Counts anew from those who sit there, one seat for each socket. Who is not among them is away; who is and has no place
+    /// gets one: they were admitted once, and no limit puts them out now.
+    pub fn recount(&mut self, now: Timestamp, seats: &[Arc<Seat>]) {
+        let mut sockets: BTreeMap<ViewerId, u32> = BTreeMap::new();
         for seat in seats {
-            let Seat { user, device, session, kind, staff, .. } = seat;
-            let guest = Guest { viewer: *session, user: *user, device: device.clone(), kind: *kind, staff: *staff };
-            // they were admitted once: no limit puts them out now
-            let _seated = crowd.admit(guest, usize::MAX, 0);
+            *sockets.entry(seat.session).or_default() += 1;
+            if !self.audience.holds(seat.session) {
+                let _no_limit = self.admit(seat, usize::MAX, 0);
+            }
         }
-        crowd
+        self.studios.retain(|studio| sockets.contains_key(studio));
+        self.audience.settle_all(now, |viewer| sockets.get(&viewer).copied().unwrap_or(0));
+        self.audience_news = true;
     }
 
     /// Gives a place.
     ///
     /// # Errors
     /// When the person watches on too many other devices.
-    pub fn admit(&mut self, guest: Guest, devices_max: usize, epoch: i64) -> Result<Admitted, AdmitRefusal> {
-        match guest.kind {
+    pub fn admit(&mut self, seat: &Seat, devices_max: usize, epoch: i64) -> Result<Admitted, AdmitRefusal> {
+        match seat.kind {
             Kind::Viewer => {
-                let Guest { viewer, user, device, staff, .. } = guest;
                 self.audience
-                    .admit(viewer, user, &device, staff, devices_max)
+                    .admit(seat.session, seat.user, &seat.device, seat.staff, devices_max)
                     .map_err(|_| AdmitRefusal::DeviceLimit)?;
                 self.audience_news = true;
             }
-            Kind::Studio => *self.studios.entry(guest.viewer).or_default() += 1,
+            Kind::Studio => {
+                self.studios.insert(seat.session);
+            }
         }
         Ok(Admitted { epoch })
     }
 
-    /// A socket is gone.
-    pub fn leave(&mut self, now: Timestamp, viewer: ViewerId) {
-        if let Some(sockets) = self.studios.get_mut(&viewer) {
-            *sockets -= 1;
-            if *sockets == 0 {
-                self.studios.remove(&viewer);
-            }
-        } else {
-            self.audience.leave(now, viewer);
+    /// So many sockets of `viewer` are here now.
+    pub fn settle(&mut self, now: Timestamp, viewer: ViewerId, sockets: u32) {
+        if sockets == 0 {
+            self.studios.remove(&viewer);
         }
+        self.audience.settle(now, viewer, sockets);
     }
 
     /// Takes somebody's places away; their devices.
@@ -106,7 +109,7 @@ impl Crowd {
 
     /// A studio says what it sends. Only a studio that is here is believed.
     pub fn sent(&mut self, now: Timestamp, viewer: ViewerId, publishing: bool, stats: Stats) -> Option<Verdict> {
-        if !self.studios.contains_key(&viewer) {
+        if !self.studios.contains(&viewer) {
             return None;
         }
         if publishing {

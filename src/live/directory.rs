@@ -7,17 +7,18 @@ use metrics::{counter, histogram};
 
 use super::{
     core::{broadcast::Event, health},
-    experience_actor::ExperienceActor,
+    experience_actor::{ExperienceActor, Ports},
     media::Hook,
-    order::{AdmitRefusal, Admitted, CommandFault, Guest, NewBroadcast, Order, View},
+    order::{AdmitRefusal, CommandFault, NewBroadcast, Order, View},
     rights::{LiveRights, Right},
+    seating::{Chair, Seating},
 };
 use crate::{
-    clock::Timestamp,
+    clock::{SharedClock, Timestamp},
     ids::{BroadcastId, ExperienceId, LoginId, UserId, ViewerId},
     socket::{
         codes::CloseCode,
-        door::{Kind, Seat},
+        door::{Kind, Place, Seat},
         hub::{Floor, Hub, ShardId},
         protocol::{Emoji, Quality, Stats},
     },
@@ -72,20 +73,23 @@ pub struct Directory {
     keeper: Keeper<ExperienceActor>,
     hub: Arc<dyn Hub>,
     rights: Arc<dyn LiveRights>,
+    seating: Seating,
+    clock: SharedClock,
     inside: Arc<DashMap<UserId, Stays>>,
 }
 
 impl Directory {
-    /// A directory over `keeper`'s actors.
-    pub fn new(keeper: Keeper<ExperienceActor>, hub: Arc<dyn Hub>, rights: Arc<dyn LiveRights>) -> Self {
-        Self { keeper, hub, rights, inside: Arc::default() }
+    /// A directory over `keeper`'s actors, which hold these ports.
+    pub fn new(keeper: Keeper<ExperienceActor>, ports: &Ports) -> Self {
+        let Ports { clock, hub, rights, seating, .. } = ports;
+        let (hub, rights) = (hub.clone(), rights.clone());
+        Self { keeper, hub, rights, seating: seating.clone(), clock: clock.clone(), inside: Arc::default() }
     }
 
     /// Viewers of an experience now, from what this node knows.
     #[must_use]
     pub fn viewers(&self, experience: ExperienceId) -> u64 {
-        let inside = self.inside.iter();
-        inside.filter_map(|stays| stays.get(experience).map(|stay| u64::from(stay.sockets))).sum()
+        self.seating.viewers(experience)
     }
 
     /// Puts an experience on duty, for instance because it has an open broadcast.
@@ -139,44 +143,66 @@ impl Directory {
         self.keeper.ask(experience, order).await.map_err(|_unheard| CommandFault::Restarting)
     }
 
-    /// Gives somebody a place; the index follows when the socket is seated.
-    pub async fn admit(&self, experience: ExperienceId, guest: Guest) -> Result<Admitted, AdmitRefusal> {
-        let (user, viewer, kind) = (guest.user, guest.viewer, guest.kind);
-        let admitted = self.keeper.ask(experience, |reply| Order::Admit(guest, reply)).await;
-        let admitted = admitted.map_err(|_unheard| AdmitRefusal::Unavailable)??;
-        let mut stays = self.inside.entry(user).or_default();
-        let stay = stays.entry(experience);
-        stay.sockets += 1;
-        if kind == Kind::Studio {
-            stay.studios.push(viewer);
-        }
-        drop(stays);
-        // a right that ended between the door's look and this entry told nobody, for nobody was inside
-        let right = match kind {
-            Kind::Viewer => self.rights.may_watch(user, experience),
-            Kind::Studio => self.rights.may_run(user, experience),
+    /// Gives somebody a place, which is kept until it is dropped. Whoever stops waiting for it leaves nothing behind.
+    ///
+    /// # Errors
+    /// When the person watches on too many devices, or it cannot be had just now.
+    pub async fn admit(&self, seat: Arc<Seat>) -> Result<Place, AdmitRefusal> {
+        let place = self.arrive(seat.clone());
+        let (experience, chair) = (seat.experience, place.1);
+        let asked = self.keeper.ask(experience, |reply| Order::Admit(seat.clone(), chair, reply)).await;
+        asked.map_err(|_unheard| AdmitRefusal::Unavailable)??;
+        // a right that ended between the door's look and the arrival told nobody, for nobody was inside
+        let right = match seat.kind {
+            Kind::Viewer => self.rights.may_watch(seat.user, experience),
+            Kind::Studio => self.rights.may_run(seat.user, experience),
         };
         if !matches!(right, Right::Yes { .. }) {
-            self.left(Timestamp(0), experience, user, viewer);
-            self.tell(experience, Order::RightsEnded(user));
+            self.tell(experience, Order::RightsEnded(seat.user));
             return Err(AdmitRefusal::Unavailable);
         }
-        Ok(admitted)
+        Ok(place.0)
     }
 
-    /// A socket is gone.
-    pub fn left(&self, now: Timestamp, experience: ExperienceId, user: UserId, viewer: ViewerId) {
-        self.tell(experience, Order::Left(viewer));
+    /// Counts somebody in before anybody is asked, so that there is no moment at which they are inside and unknown.
+    fn arrive(&self, seat: Arc<Seat>) -> (Place, Chair) {
+        let chair = self.seating.arrive(seat.clone());
+        let mut stays = self.inside.entry(seat.user).or_default();
+        let stay = stays.entry(seat.experience);
+        stay.sockets += 1;
+        if seat.kind == Kind::Studio {
+            stay.studios.push(seat.session);
+        }
+        drop(stays);
+        let this = self.clone();
+        (Place::new(move || this.left(&seat, chair)), chair)
+    }
+
+    /// A socket is gone, or whoever knocked is.
+    fn left(&self, seat: &Seat, chair: Chair) {
+        if self.seating.leave(seat, chair) {
+            self.tell_left(seat.experience, seat.session);
+        }
+        let (user, now) = (seat.user, self.clock.now());
         if let Some(mut stays) = self.inside.get_mut(&user)
-            && let Some(stay) = stays.get_mut(experience)
+            && let Some(stay) = stays.get_mut(seat.experience)
         {
             stay.sockets = stay.sockets.saturating_sub(1);
-            if let Some(at) = stay.studios.iter().position(|studio| *studio == viewer) {
+            if let Some(at) = stay.studios.iter().position(|studio| *studio == seat.session) {
                 stay.studios.swap_remove(at);
             }
             stays.forget_absent(now);
         }
         self.inside.remove_if(&user, |_, stays| stays.0.is_empty());
+    }
+
+    /// A departure must not be lost: one that a full mailbox refuses leaves a mark, which the actor finds with its next message.
+    fn tell_left(&self, experience: ExperienceId, viewer: ViewerId) {
+        if self.keeper.tell_running(experience, Order::Left(viewer)) == Err(Unheard::Busy) {
+            self.seating.unheard(experience);
+            // if it is refused again, there are messages after the mark; if not, it is heard after all
+            let _heard_or_marked = self.keeper.tell_running(experience, Order::Left(viewer));
+        }
     }
 
     /// A media token was handed out that opens the room until `until`.
@@ -231,7 +257,12 @@ impl Directory {
 
     /// The creator changed the settings of an experience.
     pub fn settings_changed(&self, experience: ExperienceId) {
-        let _nobody_on_duty = self.keeper.tell_running(experience, Order::SettingsChanged);
+        self.mention(experience, Order::SettingsChanged);
+    }
+
+    /// Leases have been renewed, and this one was not.
+    pub fn look_at_lease(&self, experience: ExperienceId) {
+        self.mention(experience, Order::LookAtLease);
     }
 
     /// The media server said something about an experience's broadcast.
@@ -242,6 +273,11 @@ impl Directory {
     /// A drill: the actor panics on its next message.
     pub fn drill(&self, experience: ExperienceId) {
         self.tell(experience, Order::Panic);
+    }
+
+    /// Tells an actor something that is worth nobody's waking up.
+    fn mention(&self, experience: ExperienceId, order: Order) {
+        let _counted_where_refused = self.keeper.tell_running(experience, order);
     }
 
     /// A refused message is counted by the keeper; what it said is seen again when the actor looks for itself.
@@ -263,12 +299,12 @@ impl Floor for Directory {
     fn unsubscribe(&self, _experience: ExperienceId, _shard: ShardId) {}
 
     fn react(&self, seat: &Seat, emoji: Emoji) {
-        self.tell(seat.experience, Order::React(emoji.as_str().to_owned()));
+        self.mention(seat.experience, Order::React(emoji.as_str().to_owned()));
     }
 
     fn quality(&self, seat: &Seat, quality: Quality) {
         if let Some(frozen) = quality.frozen {
-            self.tell(seat.experience, Order::Frozen(seat.user, frozen));
+            self.mention(seat.experience, Order::Frozen(seat.user, frozen));
         }
     }
 
@@ -280,6 +316,6 @@ impl Floor for Directory {
             loss_ratio: f64::from(stats.loss_ratio.unwrap_or(0.0)),
             rtt_ms: f64::from(stats.rtt_ms.unwrap_or(0.0)),
         };
-        self.tell(seat.experience, Order::Sent(seat.session, publishing, measured));
+        self.mention(seat.experience, Order::Sent(seat.session, publishing, measured));
     }
 }

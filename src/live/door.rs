@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     directory::Directory,
     media::identity_of,
-    order::{AdmitRefusal, Guest},
+    order::AdmitRefusal,
     rights::{LiveRights, Right},
     ticket,
 };
@@ -23,7 +23,7 @@ use crate::{
     limits::{MEDIA_TOKEN_RENEW, MEDIA_TOKEN_TTL},
     provider::livekit::{MediaKey, viewer_token},
     socket::{
-        door::{Admission, Credential, Door, Kind, Knock, Place, Seat},
+        door::{Admission, Credential, Door, Kind, Knock, Seat},
         frame,
         hub::{MediaPlan, Minted, Minter},
     },
@@ -121,14 +121,10 @@ impl Door for LiveDoor {
             });
             let session: ViewerId = claim.as_ref().map_or_else(|| this.ids.fresh(), |claim| claim.session);
             let device = knock.device.unwrap_or_else(|| session.to_string());
-            let guest = Guest { viewer: session, user, device: device.clone(), kind, staff };
-            let admitted = this.directory.admit(experience, guest).await.map_err(Problem::from)?;
-            tracing::trace!(%experience, %session, epoch = admitted.epoch, "somebody took a place");
-            let seat = Seat { experience, user, device, session, kind, staff, login: who.login };
-            let (directory, clock) = (this.directory.clone(), this.clock.clone());
-            let place = Place::new(move || directory.left(clock.now(), experience, user, session));
+            let seat = Arc::new(Seat { experience, user, device, session, kind, staff, login: who.login });
+            let place = this.directory.admit(seat.clone()).await.map_err(Problem::from)?;
             Ok(Admission {
-                seat: Arc::new(seat),
+                seat,
                 place,
                 resume_secret: ticket::resume_secret(&this.ring, session, user, experience),
                 resume: claim.map(|claim| claim.seen),

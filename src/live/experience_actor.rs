@@ -6,18 +6,19 @@ use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use futures_util::{FutureExt, future::join_all};
 
 use super::{
-    crowd::Crowd,
-    ledger::{Activation, Ledger},
-    media::{MediaServer, user_of},
+    lease::{Leases, Tenure},
+    ledger::{Activation, Claim, Ledger},
+    media::{MediaFault, MediaServer, Participant, user_of},
     order::Order,
     rights::LiveRights,
     running::{Done, Job, Running, Surroundings},
+    seating::Seating,
 };
 use crate::{
     clock::{SharedClock, Timestamp},
     ids::ExperienceId,
-    limits::{ACTIVATION_RETRY, MEDIA_REMOVE_AGAIN, ORDERS_WAITING_MAX},
-    socket::{door::Seat, hub::Hub},
+    limits::{ACTIVATION_RETRY, CORRUPT_REST, MEDIA_REMOVE_AGAIN, ORDERS_WAITING_MAX, STEP_DOWN_REST},
+    socket::{codes::CloseCode, hub::Hub},
     store::StoreError,
     supervision::{Cause, Guarded, Supervision},
 };
@@ -34,8 +35,27 @@ pub struct Ports {
     pub hub: Arc<dyn Hub>,
     /// Who may be here.
     pub rights: Arc<dyn LiveRights>,
+    /// Who sits where.
+    pub seating: Seating,
+    /// What this node owns.
+    pub leases: Leases,
     /// Where browsers reach the media server.
     pub media_url: String,
+}
+
+/// One activation, for as long as the lease it acts by stands.
+#[derive(Clone)]
+struct Owner {
+    leases: Leases,
+    experience: ExperienceId,
+    epoch: i64,
+}
+
+impl Owner {
+    /// Providers cannot be fenced, so the lease is looked at before each call.
+    fn may_act(&self) -> bool {
+        self.leases.holds(self.experience, self.epoch)
+    }
 }
 
 enum Phase {
@@ -43,6 +63,8 @@ enum Phase {
     Starting,
     /// On duty.
     Running(Box<Running>),
+    /// It is somebody else's, or cannot be understood: everything is refused until this actor is gone.
+    Off,
 }
 
 /// One live experience.
@@ -53,6 +75,7 @@ pub struct ExperienceActor {
     phase: Phase,
     early: VecDeque<Order>,
     alarm: Option<(Timestamp, SpawnHandle)>,
+    lease_watch: Option<SpawnHandle>,
 }
 
 impl ExperienceActor {
@@ -60,45 +83,33 @@ impl ExperienceActor {
     #[must_use]
     pub fn new(supervision: Supervision<Self>, ports: Arc<Ports>) -> Self {
         let experience = supervision.key();
-        Self { supervision, experience, ports, phase: Phase::Starting, early: VecDeque::new(), alarm: None }
+        let (phase, early) = (Phase::Starting, VecDeque::new());
+        Self { supervision, experience, ports, phase, early, alarm: None, lease_watch: None }
     }
 
-    /// Reads the store and asks the shards who is there, then goes on duty.
+    /// Asks the store for the experience, then goes on duty.
     fn activate(&mut self, ctx: &mut Context<Self>) {
-        let activation = self.ports.ledger.activate(self.experience);
-        let census = self.ports.hub.census(self.experience);
-        self.guarded_spawn(ctx, "activate", async { (activation.await, census.await) }, |this, (found, seats), ctx| {
-            this.activated(found, &seats, ctx);
-        });
+        let asked_at = self.ports.leases.asking();
+        let claim = self.ports.ledger.activate(self.experience);
+        self.guarded_spawn(ctx, "activate", claim, move |this, claim, ctx| this.claimed(asked_at, claim, ctx));
     }
 
-    fn activated(
-        &mut self,
-        found: Result<Option<Activation>, StoreError>,
-        seats: &[Arc<Seat>],
-        ctx: &mut Context<Self>,
-    ) {
-        match found {
-            Ok(Some(activation)) => {
-                let crowd = Crowd::reseat(seats.iter().map(AsRef::as_ref));
-                let around = Surroundings {
-                    hub: self.ports.hub.clone(),
-                    rights: self.ports.rights.clone(),
-                    media_url: self.ports.media_url.clone(),
-                };
-                let now = self.ports.clock.now();
-                let (running, jobs) = Running::begin(now, self.experience, activation, crowd, &around);
-                self.phase = Phase::Running(Box::new(running));
-                self.perform(jobs, ctx);
-                for order in std::mem::take(&mut self.early) {
-                    self.take(order, ctx);
-                }
+    fn claimed(&mut self, asked_at: Duration, claim: Result<Claim, StoreError>, ctx: &mut Context<Self>) {
+        match claim {
+            Ok(Claim::Ours(activation)) => self.begin(asked_at, *activation, ctx),
+            Ok(Claim::Elsewhere) => {
+                tracing::info!(experience = %self.experience, "another node owns it");
+                self.step_down(ctx);
             }
             // nobody hears of it again: whoever asks for a thing that is not gets no answer, which is the answer
-            Ok(None) => {
+            Ok(Claim::NoSuchExperience) => {
                 self.early.clear();
-                self.supervision.retire();
-                actix::ActorContext::stop(ctx);
+                self.go(ctx);
+            }
+            Err(fault @ StoreError::Corrupt { .. }) => {
+                let error: &dyn std::error::Error = &fault;
+                tracing::error!(experience = %self.experience, error, "it cannot be activated until its row is mended");
+                self.rest(CORRUPT_REST, ctx);
             }
             Err(fault) => {
                 tracing::warn!(experience = %self.experience, error = &fault as &dyn std::error::Error, "cannot activate yet");
@@ -109,11 +120,93 @@ impl ExperienceActor {
         }
     }
 
+    fn begin(&mut self, asked_at: Duration, activation: Activation, ctx: &mut Context<Self>) {
+        self.ports.leases.hold(self.experience, activation.epoch, asked_at);
+        if !self.ports.leases.holds(self.experience, activation.epoch) {
+            return self.activate(ctx); // the answer came when the lease it brought was over
+        }
+        let around = Surroundings {
+            hub: self.ports.hub.clone(),
+            rights: self.ports.rights.clone(),
+            seating: self.ports.seating.clone(),
+            media_url: self.ports.media_url.clone(),
+        };
+        let now = self.ports.clock.now();
+        let (running, jobs) = Running::begin(now, self.experience, activation, &around);
+        self.phase = Phase::Running(Box::new(running));
+        self.perform(jobs, ctx);
+        self.watch_lease(ctx);
+        for order in std::mem::take(&mut self.early) {
+            self.take(order, ctx);
+        }
+    }
+
+    /// An owner that could not renew stops, and asks the store whose it is; one that was replaced goes. Looked at before
+    /// anything is done: a timer comes late in a busy actor, and after a pause.
+    fn look_at_lease(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Running(running) = &self.phase else { return };
+        match self.ports.leases.tenure(self.experience, running.epoch()) {
+            Tenure::Holds(_) => {}
+            Tenure::Lapsed => {
+                tracing::warn!(experience = %self.experience, "the lease could not be renewed in time");
+                self.give_up(ctx);
+                self.activate(ctx);
+            }
+            Tenure::Lost => self.step_down(ctx),
+        }
+    }
+
+    /// By tokio's clock, which nobody moves.
+    fn watch_lease(&mut self, ctx: &mut Context<Self>) {
+        if let Some(handle) = self.lease_watch.take() {
+            ctx.cancel_future(handle);
+        }
+        self.look_at_lease(ctx);
+        let Phase::Running(running) = &self.phase else { return };
+        if let Tenure::Holds(left) = self.ports.leases.tenure(self.experience, running.epoch()) {
+            let look = |this: &mut Self, ctx: &mut Context<Self>| {
+                this.lease_watch = None;
+                this.watch_lease(ctx);
+            };
+            self.lease_watch = Some(self.guarded_later(ctx, "lease", left, look));
+        }
+    }
+
+    /// Forgets the activation; whoever waits for it is told to try again.
+    fn give_up(&mut self, ctx: &mut Context<Self>) {
+        if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Starting) {
+            self.ports.leases.release(self.experience, running.epoch());
+            running.give_up();
+        }
+        self.set_alarm(ctx);
+    }
+
+    /// Somebody else owns it. Sockets are told to come back, and find the owner; nothing here may act or speak any more.
+    fn step_down(&mut self, ctx: &mut Context<Self>) {
+        self.give_up(ctx);
+        let code = CloseCode::GoingAway;
+        self.ports.hub.close_experience(self.experience, code, code.word().into());
+        self.rest(STEP_DOWN_REST, ctx);
+    }
+
+    /// Refuses everything for a while and is gone then; the next message finds out how things stand.
+    fn rest(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.early.clear();
+        self.phase = Phase::Off;
+        self.guarded_later(ctx, "go", wait, Self::go);
+    }
+
+    fn go(&mut self, ctx: &mut Context<Self>) {
+        self.supervision.retire();
+        actix::ActorContext::stop(ctx);
+    }
+
     fn take(&mut self, order: Order, ctx: &mut Context<Self>) {
+        self.look_at_lease(ctx);
         let now = self.ports.clock.now();
         match &mut self.phase {
             Phase::Starting if self.early.len() < ORDERS_WAITING_MAX * 64 => self.early.push_back(order),
-            Phase::Starting => drop(order),
+            Phase::Starting | Phase::Off => drop(order),
             Phase::Running(running) => {
                 let jobs = running.take(now, order);
                 self.perform(jobs, ctx);
@@ -121,9 +214,13 @@ impl ExperienceActor {
         }
     }
 
-    fn done(&mut self, done: Done, ctx: &mut Context<Self>) {
+    /// What an earlier activation ordered says nothing about this one.
+    fn done(&mut self, epoch: i64, done: Done, ctx: &mut Context<Self>) {
+        self.look_at_lease(ctx);
         let now = self.ports.clock.now();
-        if let Phase::Running(running) = &mut self.phase {
+        if let Phase::Running(running) = &mut self.phase
+            && running.epoch() == epoch
+        {
             let jobs = running.done(now, done);
             self.perform(jobs, ctx);
         }
@@ -131,6 +228,7 @@ impl ExperienceActor {
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
         self.alarm = None;
+        self.look_at_lease(ctx);
         let now = self.ports.clock.now();
         if let Phase::Running(running) = &mut self.phase {
             let jobs = running.beat(now);
@@ -140,35 +238,31 @@ impl ExperienceActor {
 
     fn perform(&mut self, jobs: Vec<Job>, ctx: &mut Context<Self>) {
         for job in jobs {
-            self.perform_one(job, ctx);
+            let Phase::Running(running) = &self.phase else { break };
+            let (leases, experience, epoch) = (self.ports.leases.clone(), self.experience, running.epoch());
+            self.perform_one(job, Owner { leases, experience, epoch }, ctx);
         }
         self.set_alarm(ctx);
     }
 
-    fn perform_one(&mut self, job: Job, ctx: &mut Context<Self>) {
-        let ports = self.ports.clone();
+    fn perform_one(&mut self, job: Job, owner: Owner, ctx: &mut Context<Self>) {
+        let (ports, epoch) = (self.ports.clone(), owner.epoch);
         match job {
-            Job::Save(record) => self.spawn_job(ctx, "save", ports.ledger.save(record).map(Done::Saved)),
-            Job::Create(epoch, broadcast, by) => {
-                self.spawn_job(ctx, "create", ports.ledger.create(epoch, broadcast, by).map(Done::Created));
+            Job::Save(record) => self.spawn_job(ctx, epoch, "save", ports.ledger.save(record).map(Done::Saved)),
+            Job::Create(of, broadcast, by) => {
+                self.spawn_job(ctx, epoch, "create", ports.ledger.create(of, broadcast, by).map(Done::Created));
             }
             Job::Ask(room) => {
                 let asked_at = ports.clock.now();
-                let ask = async move {
-                    let answer = match ports.media.open_room(&room).await {
-                        Ok(()) => ports.media.participants(&room).await,
-                        Err(fault) => Err(fault),
-                    };
-                    Done::Asked(asked_at, answer)
-                };
-                self.spawn_job(ctx, "ask", ask);
+                let ask = async move { Done::Asked(asked_at, ask(&ports, &owner, &room).await) };
+                self.spawn_job(ctx, epoch, "ask", ask);
             }
             Job::CloseRoom(room) => {
                 // a room that stays because this call is lost is found by the reconciler
                 self.guarded_spawn(ctx, "close room", async move { ports.media.close_room(&room).await }, |_, _, _| ());
             }
             Job::Remove(room, identities) => {
-                self.guarded_spawn(ctx, "remove", remove(ports, room, identities), |_, (), _| ());
+                self.guarded_spawn(ctx, "remove", remove(ports, owner, room, identities), |_, (), _| ());
             }
             Job::Learn(identities) => {
                 let experience = self.experience;
@@ -177,30 +271,35 @@ impl ExperienceActor {
                     join_all(users.map(|user| ports.rights.learn(user, experience))).await;
                     Done::Learned(identities)
                 };
-                self.spawn_job(ctx, "learn", learn);
+                self.spawn_job(ctx, epoch, "learn", learn);
             }
             Job::ReadProfile => {
                 let profile = ports.ledger.profile(self.experience);
-                self.spawn_job(ctx, "profile", profile.map(|found| Done::Profile(found.ok().flatten())));
+                self.spawn_job(ctx, epoch, "profile", profile.map(|found| Done::Profile(found.ok().flatten())));
             }
             Job::StartAgain => {
-                if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Starting) {
-                    running.give_up();
-                }
+                self.give_up(ctx);
                 self.activate(ctx);
             }
+            Job::StepDown => self.step_down(ctx),
         }
     }
 
-    fn spawn_job(&mut self, ctx: &mut Context<Self>, name: &'static str, work: impl Future<Output = Done> + 'static) {
-        self.guarded_spawn(ctx, name, work, ExperienceActor::done);
+    fn spawn_job(
+        &mut self,
+        ctx: &mut Context<Self>,
+        epoch: i64,
+        name: &'static str,
+        work: impl Future<Output = Done> + 'static,
+    ) {
+        self.guarded_spawn(ctx, name, work, move |this, done, ctx| this.done(epoch, done, ctx));
     }
 
     /// Deadlines are data: the alarm only makes sure that somebody looks at them in time.
     fn set_alarm(&mut self, ctx: &mut Context<Self>) {
         let next = match &self.phase {
             Phase::Running(running) => running.next_beat(),
-            Phase::Starting => None,
+            Phase::Starting | Phase::Off => None,
         };
         if self.alarm.as_ref().map(|(at, _)| *at) == next {
             return;
@@ -216,11 +315,23 @@ impl ExperienceActor {
     }
 }
 
+/// Opens the room if need be, and asks who is in it.
+async fn ask(ports: &Ports, owner: &Owner, room: &str) -> Result<Vec<Participant>, MediaFault> {
+    ports.media.open_room(room).await?;
+    if !owner.may_act() {
+        return Err(MediaFault::Refused("the lease ended meanwhile".to_owned())); // which nobody hears
+    }
+    ports.media.participants(room).await
+}
+
 /// Puts people out, and again shortly after: one who was just joining is not there the first time.
-async fn remove(ports: Arc<Ports>, room: String, identities: Vec<String>) {
+async fn remove(ports: Arc<Ports>, owner: Owner, room: String, identities: Vec<String>) {
     for wait in [Duration::ZERO, MEDIA_REMOVE_AGAIN] {
         if !wait.is_zero() {
             ports.clock.sleep_until(ports.clock.now().plus(wait)).await;
+        }
+        if !owner.may_act() {
+            return; // the owner asks who is there, and puts out whom it finds
         }
         let removed = join_all(identities.iter().map(|identity| ports.media.remove(&room, identity))).await;
         for fault in removed.into_iter().filter_map(Result::err) {
@@ -247,7 +358,7 @@ impl Guarded for ExperienceActor {
 
     fn rebuild(&mut self, ctx: &mut Context<Self>) {
         self.phase = Phase::Starting;
-        self.alarm = None;
+        (self.alarm, self.lease_watch) = (None, None);
         self.activate(ctx);
     }
 }

@@ -46,6 +46,17 @@ pub struct Activation {
     pub saved: Option<Saved>,
 }
 
+/// What came of asking for an experience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is this node's from now on.
+    Ours(Box<Activation>),
+    /// Another node owns it, and has not let it go.
+    Elsewhere,
+    /// There is no such live experience.
+    NoSuchExperience,
+}
+
 /// One step to make durable.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -87,10 +98,17 @@ pub enum Creation {
     Fenced,
 }
 
+/// Experiences, and the activations that hold them.
+pub type Leased = Vec<(ExperienceId, i64)>;
+
 /// The durable side of live experiences.
 pub trait Ledger: Send + Sync + 'static {
-    /// Takes the experience over; `None` when there is no such live experience.
-    fn activate(&self, experience: ExperienceId) -> BoxFuture<'static, Result<Option<Activation>, StoreError>>;
+    /// Takes the experience, unless another node holds its lease.
+    fn activate(&self, experience: ExperienceId) -> BoxFuture<'static, Result<Claim, StoreError>>;
+    /// Prolongs these leases; those that still are this node's, in this epoch.
+    fn renew(&self, held: Leased) -> BoxFuture<'static, Result<Leased, StoreError>>;
+    /// The experiences with an open broadcast that no other node holds.
+    fn ownerless(&self) -> BoxFuture<'static, Result<Vec<ExperienceId>, StoreError>>;
     /// Reads the profile again, after settings were changed.
     fn profile(&self, experience: ExperienceId) -> BoxFuture<'static, Result<Option<Profile>, StoreError>>;
     /// Makes a broadcast, in `scheduled`.

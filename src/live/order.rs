@@ -1,5 +1,9 @@
 //! What may be said to an experience's actor, and what it answers.
 
+use std::sync::Arc;
+
+use actix::Message;
+
 use super::{
     core::{
         audience::Count,
@@ -7,15 +11,15 @@ use super::{
         health::{Health, Stats},
     },
     media::Hook,
+    seating::Chair,
 };
 use crate::{
     clock::Timestamp,
     ids::{BroadcastId, ExperienceId, UserId, ViewerId},
-    socket::{door::Kind, hub::ShardId},
+    socket::{door::Seat, hub::ShardId},
     store::StoreError,
     supervision::Reply,
 };
-use actix::Message;
 
 /// One message to an experience's actor.
 #[derive(Debug, Message)]
@@ -30,8 +34,8 @@ pub enum Order {
     /// Make sure that the open broadcast has its room, for somebody who is about to publish.
     Room(BroadcastId, Reply<Result<View, CommandFault>>),
     /// Give somebody a place.
-    Admit(Guest, Reply<Result<Admitted, AdmitRefusal>>),
-    /// A socket is gone.
+    Admit(Arc<Seat>, Chair, Reply<Result<Admitted, AdmitRefusal>>),
+    /// A socket is gone: how many are left is looked up.
     Left(ViewerId),
     /// A shard wants the board.
     Subscribe(ShardId),
@@ -47,6 +51,8 @@ pub enum Order {
     RightsEnded(UserId),
     /// The creator changed the settings.
     SettingsChanged,
+    /// Look whether the lease still stands.
+    LookAtLease,
     /// A drill: panic while handling this (`drill` of the command line's local mode, and tests).
     Panic,
 }
@@ -60,7 +66,7 @@ impl Order {
             Self::Command(id, event, _) => format!("{event:?} {id}"),
             Self::Describe(_) => "describe".to_owned(),
             Self::Room(id, _) => format!("room {id}"),
-            Self::Admit(guest, _) => format!("admit {}", guest.viewer),
+            Self::Admit(seat, ..) => format!("admit {}", seat.session),
             Self::Left(viewer) => format!("left {viewer}"),
             Self::Subscribe(shard) => format!("subscribe {shard:?}"),
             Self::React(_) => "react".to_owned(),
@@ -69,6 +75,7 @@ impl Order {
             Self::Hooked(hook) => format!("hooked {}", hook.id),
             Self::RightsEnded(user) => format!("rights ended {user}"),
             Self::SettingsChanged => "settings changed".to_owned(),
+            Self::LookAtLease => "look at lease".to_owned(),
             Self::Panic => "panic".to_owned(),
         }
     }
@@ -87,21 +94,6 @@ pub struct NewBroadcast {
     pub scheduled_at: Option<Timestamp>,
     /// Whether to record it.
     pub record: bool,
-}
-
-/// Somebody who was judged and wants a place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guest {
-    /// The place it had, or a fresh one.
-    pub viewer: ViewerId,
-    /// Who.
-    pub user: UserId,
-    /// On which device.
-    pub device: String,
-    /// To watch or to run it.
-    pub kind: Kind,
-    /// Whether a role lets it in.
-    pub staff: bool,
 }
 
 /// A place was given.

@@ -1,15 +1,15 @@
-//! Compares the rooms there are with the rooms we want, renews what this node owns, and puts open broadcasts on duty.
+//! Compares the rooms there are with the rooms we want, and puts open broadcasts on duty.
 
 use super::desk::Desk;
 use crate::{
     ids::BroadcastId,
-    limits::{LEASE_RENEW_EVERY, ROOMS_COMPARE_EVERY},
+    limits::ROOMS_COMPARE_EVERY,
     store::StoreError,
 };
 
-/// Puts every experience with an open broadcast on duty; run once after a start.
+/// Puts every experience on duty that has an open broadcast and no other owner; run once after a start.
 pub async fn put_on_duty(desk: &Desk) -> Result<usize, StoreError> {
-    let open = desk.ledger.open_experiences().await?;
+    let open = desk.ledger.ownerless_experiences().await?;
     for experience in &open {
         desk.directory.start(*experience);
     }
@@ -40,16 +40,6 @@ pub async fn keep_comparing(desk: Desk) {
             Ok(0) => {}
             Ok(closed) => tracing::info!(closed, "rooms that nobody wants were closed"),
             Err(fault) => tracing::debug!(%fault, "rooms could not be compared yet"),
-        }
-    }
-}
-
-/// Runs for as long as the node lives.
-pub async fn keep_leases(desk: Desk) {
-    loop {
-        tokio::time::sleep(LEASE_RENEW_EVERY).await;
-        if let Err(fault) = desk.ledger.renew_leases().await {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "leases could not be renewed yet");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here waits. A durable step in flight holds back what follows; counts and reactions go on in memory.
 
 mod asking;
+mod job;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -11,55 +12,26 @@ use super::{
     core::broadcast::{Broadcast, Effect, Event, Stage, next_alarm, step},
     crowd::Crowd,
     ledger::{Activation, Commit, Creation, Profile, Record, Saved},
-    media::{MediaFault, Participant, room_of},
-    order::{CommandFault, NewBroadcast, Order, StatsView, View},
+    media::room_of,
+    order::{AdmitRefusal, Admitted, CommandFault, NewBroadcast, Order, StatsView, View},
     rights::{LiveRights, Right},
+    seating::{Chair, Seating},
     tally,
 };
 use crate::{
     clock::Timestamp,
-    ids::{BroadcastId, ExperienceId, UserId},
-    limits::{MEDIA_ASK_AGAIN, ORDERS_WAITING_MAX, STORE_RETRY},
-    socket::hub::{Hub, MediaPlan},
+    ids::{BroadcastId, ExperienceId, ViewerId},
+    limits::{MEDIA_ASK_AGAIN, ORDERS_WAITING_MAX, RECOUNT_EVERY, STORE_RETRY},
+    socket::{
+        door::Seat,
+        hub::{Hub, MediaPlan},
+    },
     store::StoreError,
     supervision::Reply,
 };
 
-/// Work for the shell.
-#[derive(Debug)]
-pub enum Job {
-    /// Make a step durable.
-    Save(Record),
-    /// Make a broadcast.
-    Create(i64, Broadcast, UserId),
-    /// Open the room if need be, and ask who is in it.
-    Ask(String),
-    /// Close a room.
-    CloseRoom(String),
-    /// Put these identities out of the room.
-    Remove(String, Vec<String>),
-    /// Learn these people's rights, then judge these identities again.
-    Learn(Vec<String>),
-    /// Read the settings again.
-    ReadProfile,
-    /// Begin again from the store: somebody else owns the row, or what happened is unknown.
-    StartAgain,
-}
-
-/// What came of a job.
-#[derive(Debug)]
-pub enum Done {
-    /// Of `Save`.
-    Saved(Result<Commit, StoreError>),
-    /// Of `Create`.
-    Created(Result<Creation, StoreError>),
-    /// Of `Ask`, with the time at which it was asked.
-    Asked(Timestamp, Result<Vec<Participant>, MediaFault>),
-    /// Of `Learn`.
-    Learned(Vec<String>),
-    /// Of `ReadProfile`.
-    Profile(Option<Profile>),
-}
+use job::is_answer;
+pub use job::{Done, Job};
 
 type Answer = Reply<Result<View, CommandFault>>;
 
@@ -83,7 +55,9 @@ pub struct Running {
     pub(super) crowd: Crowd,
     pub(super) speaker: Loudspeaker,
     rights: Arc<dyn LiveRights>,
+    seating: Seating,
     media_url: String,
+    open_here: tally::Open,
     saving: Option<Pending>,
     making: Option<Making>,
     waiting: VecDeque<(Event, Option<Answer>)>,
@@ -99,6 +73,9 @@ pub struct Running {
     /// When the media server last answered; this activation's beginning before it did.
     answered_at: Timestamp,
     watch_closely_until: Timestamp,
+    /// Somebody left unheard: when the audience is counted anew.
+    recount_at: Option<Timestamp>,
+    recounted_at: Timestamp,
 }
 
 /// What an activation is made of besides the store's word.
@@ -107,6 +84,8 @@ pub struct Surroundings {
     pub hub: Arc<dyn Hub>,
     /// Who may be here.
     pub rights: Arc<dyn LiveRights>,
+    /// Who sits here.
+    pub seating: Seating,
     /// Where browsers reach the media server.
     pub media_url: String,
 }
@@ -117,14 +96,15 @@ impl Running {
         now: Timestamp,
         experience: ExperienceId,
         activation: Activation,
-        mut crowd: Crowd,
         around: &Surroundings,
     ) -> (Self, Vec<Job>) {
         let Activation { epoch, profile, saved } = activation;
+        let mut crowd = Crowd::default();
+        crowd.recount(now, &around.seating.seated(experience));
         crowd.begin(saved.as_ref());
         let at = saved.as_ref().map(|saved| &saved.broadcast);
         let speaker = Loudspeaker::new(experience, epoch, at, crowd.count(), around.hub.clone());
-        tally::opened(at);
+        let open_here = tally::Open::of(at);
         let mut this = Self {
             experience,
             profile,
@@ -132,7 +112,9 @@ impl Running {
             crowd,
             speaker,
             rights: around.rights.clone(),
+            seating: around.seating.clone(),
             media_url: around.media_url.clone(),
+            open_here,
             saving: None,
             making: None,
             waiting: VecDeque::new(),
@@ -145,6 +127,8 @@ impl Running {
             ask_at: now,
             answered_at: now,
             watch_closely_until: Timestamp(0),
+            recount_at: None,
+            recounted_at: now,
         };
         this.speaker.say_everything();
         let jobs = this.beat(now);
@@ -171,7 +155,7 @@ impl Running {
         let broadcast = self.question_due().filter(|_| self.saving.is_none() && !self.asking);
         let broadcast = broadcast.map(|at| self.retry_at.map_or(at, |retry_at| at.max(retry_at)));
         let ask = (self.wants_room() && !self.asking).then_some(self.ask_at);
-        [broadcast, ask, self.retry_at, self.crowd.next_beat()].into_iter().flatten().min()
+        [broadcast, ask, self.retry_at, self.recount_at, self.crowd.next_beat()].into_iter().flatten().min()
     }
 
     /// When the broadcast's alarm has something to do: at its time, and after it no more often than the server is asked.
@@ -186,6 +170,7 @@ impl Running {
         if self.retry_at.is_some_and(|at| now >= at) {
             self.retry_at = None;
         }
+        self.recount_if_due(now);
         let verdict = self.crowd.beat(now, &mut self.speaker);
         tally::audience(self.experience, self.crowd.count());
         self.take_verdict(verdict);
@@ -205,13 +190,8 @@ impl Running {
             Order::Command(broadcast, event, answer) => self.command(now, broadcast, event, answer, &mut jobs),
             Order::Describe(answer) => answer.send(self.view(now)),
             Order::Room(broadcast, answer) => self.want_room(now, broadcast, answer, &mut jobs),
-            // one who has gone away meanwhile would never leave
-            Order::Admit(_, answer) if answer.is_abandoned() => {}
-            Order::Admit(guest, answer) => {
-                let admitted = self.crowd.admit(guest, self.profile.devices_max, self.speaker.epoch());
-                answer.send(admitted);
-            }
-            Order::Left(viewer) => self.crowd.leave(now, viewer),
+            Order::Admit(seat, chair, answer) => self.admit(now, &seat, chair, answer),
+            Order::Left(viewer) => self.settle(now, viewer),
             Order::Subscribe(shard) => self.speaker.answer(shard),
             Order::React(reaction) => self.crowd.react(now, &reaction),
             Order::Frozen(user, frozen) => {
@@ -228,11 +208,45 @@ impl Running {
             Order::Hooked(hook) => self.hooked(now, &hook, &mut jobs),
             Order::RightsEnded(user) => self.evict(now, user, &mut jobs),
             Order::SettingsChanged => jobs.push(Job::ReadProfile),
+            Order::LookAtLease => {} // the shell looks before every message
             Order::Panic => panic!("this is a drill"),
         }
+        self.recount_if_due(now);
         self.waiting.push_back((Event::Tick, None));
         self.advance(now, &mut jobs);
         jobs
+    }
+
+    /// The activation.
+    #[must_use]
+    pub fn epoch(&self) -> i64 {
+        self.speaker.epoch()
+    }
+
+    fn admit(&mut self, now: Timestamp, seat: &Seat, chair: Chair, answer: Reply<Result<Admitted, AdmitRefusal>>) {
+        if answer.is_abandoned() {
+            return; // one who has gone away meanwhile would never leave
+        }
+        let admitted = self.crowd.admit(seat, self.profile.devices_max, self.speaker.epoch());
+        if admitted.is_ok() && !self.seating.admit(seat, chair) {
+            self.settle(now, seat.session); // gone in this very moment, and nobody will say so
+        }
+        answer.send(admitted);
+    }
+
+    fn settle(&mut self, now: Timestamp, viewer: ViewerId) {
+        self.crowd.settle(now, viewer, self.seating.sockets(self.experience, viewer));
+    }
+
+    /// A departure that a full mailbox refused left a mark; everybody is counted anew, but not for each mark.
+    fn recount_if_due(&mut self, now: Timestamp) {
+        if self.seating.take_unheard(self.experience) && self.recount_at.is_none() {
+            self.recount_at = Some(now.max(self.recounted_at.plus(RECOUNT_EVERY)));
+        }
+        if self.recount_at.is_some_and(|at| now >= at) {
+            (self.recount_at, self.recounted_at) = (None, now);
+            self.crowd.recount(now, &self.seating.seated(self.experience));
+        }
     }
 
     /// Takes what came of a job.
@@ -258,13 +272,12 @@ impl Running {
     }
 
     /// Everybody who still waits for an answer, when this activation is given up.
-    pub fn give_up(self) -> Crowd {
+    pub fn give_up(self) {
         let answers = self.waiting.into_iter().filter_map(|(_, answer)| answer);
         let answers = answers.chain(self.saving.and_then(|pending| pending.answer));
         for answer in answers.chain(self.making.map(|making| making.answer)).chain(self.rooms_wanted) {
             answer.send(Err(CommandFault::Restarting));
         }
-        self.crowd
     }
 
     fn broadcast(&self) -> Option<&Broadcast> {
@@ -303,14 +316,15 @@ impl Running {
                 self.crowd.begin(None);
                 self.room_open = false;
                 self.saved = Some(Saved { broadcast, version: 0, peak: 0, total: 0 });
-                tally::opened(self.broadcast());
+                self.open_here = tally::Open::of(self.broadcast());
                 self.announce();
                 self.waiting.push_back((Event::Tick, None));
                 Ok(self.view(now))
             }
             Ok(Creation::AlreadyOpen(open)) => Err(CommandFault::AlreadyOpen(open)),
             Ok(Creation::Fenced) => {
-                jobs.push(Job::StartAgain);
+                tally::fenced();
+                jobs.push(Job::StepDown);
                 Err(CommandFault::Restarting)
             }
             Err(fault) => {
@@ -381,14 +395,12 @@ impl Running {
         let Some(pending) = self.saving.take() else { return };
         match outcome {
             Ok(Commit::Done) => self.stepped(now, pending, jobs),
-            Ok(ended @ (Commit::Fenced | Commit::Unknown)) => {
-                if ended == Commit::Fenced {
-                    tally::fenced();
-                }
+            Ok(Commit::Fenced) => {
+                tally::fenced();
                 self.saving = Some(pending); // answered when this activation is given up
-                jobs.push(Job::StartAgain);
+                jobs.push(Job::StepDown);
             }
-            Err(StoreError::OutcomeUnknown(_)) => {
+            Ok(Commit::Unknown) | Err(StoreError::OutcomeUnknown(_)) => {
                 self.saving = Some(pending);
                 jobs.push(Job::StartAgain);
             }
@@ -413,6 +425,7 @@ impl Running {
         let before = std::mem::replace(&mut saved.broadcast.stage, pending.next);
         saved.version += 1;
         tally::stepped(&before, &saved.broadcast, count, now);
+        self.open_here.step(&saved.broadcast);
         if !saved.broadcast.stage.wants_room() {
             self.room_open = false;
             self.degraded = false;
@@ -447,9 +460,4 @@ impl Running {
         let plan = on_air.map(|at| MediaPlan { url: self.media_url.clone(), room: room_of(at.id) });
         self.speaker.say_playback(plan);
     }
-}
-
-/// Whether this is what the media server said when it was asked.
-fn is_answer(event: Event) -> bool {
-    matches!(event, Event::OnAir { .. } | Event::NobodyOnAir { .. } | Event::NoAnswer { .. })
 }

@@ -4,7 +4,7 @@ mod read;
 
 use std::time::Duration;
 
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql, prelude::*};
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql, prelude::*, query_dsl::methods};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     core::broadcast::{Broadcast, Settings, Stage},
-    ledger::{Activation, Commit, Creation, Ledger, Profile, Record, Saved},
+    ledger::{Activation, Claim, Commit, Creation, Leased, Ledger, Profile, Record, Saved},
 };
 use crate::{
     clock::{SharedClock, Timestamp},
@@ -143,15 +143,16 @@ async fn profile_row(
     Ok(row)
 }
 
-/// Takes the lease: its epoch goes up, and so does that of the open broadcast, so that no step of an earlier owner passes.
+/// Takes the lease where it is this node's, or nobody's: its epoch goes up, and so does that of the open broadcast, so that no
+/// step of an earlier owner passes. `None` while another node holds it.
 async fn take_over(
     connection: &mut AsyncPgConnection,
     experience: ExperienceId,
     node: &str,
-) -> Result<i64, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     // leases alone live by the database's own clock
     let until = || sql::<diesel::sql_types::Timestamptz>(&format!("now() + interval '{LEASE_SECS} seconds'"));
-    let epoch: i64 = diesel::insert_into(leases::table)
+    let claim = diesel::insert_into(leases::table)
         .values((
             leases::kind.eq(LEASE_KIND),
             leases::key.eq(experience.0),
@@ -161,21 +162,22 @@ async fn take_over(
         ))
         .on_conflict((leases::kind, leases::key))
         .do_update()
-        .set((leases::node.eq(node), leases::epoch.eq(leases::epoch + 1), leases::until.eq(until())))
-        .returning(leases::epoch)
-        .get_result(connection)
-        .await?;
+        .set((leases::node.eq(node), leases::epoch.eq(leases::epoch + 1), leases::until.eq(until())));
+    let free = leases::node.eq(node).or(leases::until.le(diesel::dsl::now));
+    let claim = methods::FilterDsl::filter(claim, free).returning(leases::epoch);
+    let epoch: Option<i64> = claim.get_result(connection).await.optional()?;
+    let Some(epoch) = epoch else { return Ok(None) };
     diesel::update(broadcasts::table)
         .filter(broadcasts::experience_id.eq(experience.0))
         .filter(broadcasts::ended_at.is_null())
         .set(broadcasts::epoch.eq(epoch))
         .execute(connection)
         .await?;
-    Ok(epoch)
+    Ok(Some(epoch))
 }
 
 impl Ledger for PgLedger {
-    fn activate(&self, experience: ExperienceId) -> BoxFuture<'static, Result<Option<Activation>, StoreError>> {
+    fn activate(&self, experience: ExperienceId) -> BoxFuture<'static, Result<Claim, StoreError>> {
         let this = self.clone();
         async move {
             let node = this.node.clone();
@@ -183,7 +185,7 @@ impl Ledger for PgLedger {
             let found = this.store.transaction(move |connection| {
                 async move {
                     let Some(profile) = profile_row(connection, experience).await? else { return Ok(None) };
-                    let epoch = take_over(connection, experience, &node).await?;
+                    let Some(epoch) = take_over(connection, experience, &node).await? else { return Ok(Some(None)) };
                     let row = broadcasts::table
                         .filter(broadcasts::experience_id.eq(experience.0))
                         .filter(broadcasts::ended_at.is_null().or(broadcasts::ended_at.gt(shown_since)))
@@ -192,15 +194,30 @@ impl Ledger for PgLedger {
                         .first(connection)
                         .await
                         .optional()?;
-                    Ok::<_, StoreError>(Some((epoch, profile, row)))
+                    Ok::<_, StoreError>(Some(Some((epoch, profile, row))))
                 }
                 .boxed()
             });
-            let Some((epoch, profile, row)) = found.await? else { return Ok(None) };
-            let saved = row.map(Saved::try_from).transpose()?;
-            Ok(Some(Activation { epoch, profile: this.settings(&profile), saved }))
+            match found.await? {
+                None => Ok(Claim::NoSuchExperience),
+                Some(None) => Ok(Claim::Elsewhere),
+                Some(Some((epoch, profile, row))) => {
+                    let saved = row.map(Saved::try_from).transpose()?;
+                    Ok(Claim::Ours(Box::new(Activation { epoch, profile: this.settings(&profile), saved })))
+                }
+            }
         }
         .boxed()
+    }
+
+    fn renew(&self, held: Leased) -> BoxFuture<'static, Result<Leased, StoreError>> {
+        let this = self.clone();
+        async move { this.renew_leases(held).await }.boxed()
+    }
+
+    fn ownerless(&self) -> BoxFuture<'static, Result<Vec<ExperienceId>, StoreError>> {
+        let this = self.clone();
+        async move { this.ownerless_experiences().await }.boxed()
     }
 
     fn profile(&self, experience: ExperienceId) -> BoxFuture<'static, Result<Option<Profile>, StoreError>> {

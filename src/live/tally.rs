@@ -17,10 +17,31 @@ use crate::{
     },
 };
 
-/// An activation found, or made, a broadcast.
-pub fn opened(at: Option<&Broadcast>) {
-    if let Some(at) = at.filter(|at| !at.stage.is_over()) {
-        gauge!(BROADCASTS, "state" => at.stage.name()).increment(1);
+/// An open broadcast as the gauge counts it, for as long as this is kept: an activation that is given up takes it along.
+#[derive(Debug)]
+pub struct Open(Option<&'static str>);
+
+impl Open {
+    /// An activation found, or made, a broadcast.
+    pub fn of(at: Option<&Broadcast>) -> Self {
+        let state = at.filter(|at| !at.stage.is_over()).map(|at| at.stage.name());
+        if let Some(state) = state {
+            gauge!(BROADCASTS, "state" => state).increment(1);
+        }
+        Self(state)
+    }
+
+    /// It stands somewhere else by now.
+    pub fn step(&mut self, at: &Broadcast) {
+        *self = Self::of(Some(at)); // what stood there before is taken back as it is dropped
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(state) = self.0 {
+            gauge!(BROADCASTS, "state" => state).decrement(1);
+        }
     }
 }
 
@@ -29,10 +50,6 @@ pub fn stepped(before: &Stage, after: &Broadcast, count: Count, now: Timestamp) 
     let (from, to) = (before.name(), after.stage.name());
     if from != to {
         counter!(TRANSITIONS, "from" => from, "to" => to).increment(1);
-        gauge!(BROADCASTS, "state" => from).decrement(1);
-        if !after.stage.is_over() {
-            gauge!(BROADCASTS, "state" => to).increment(1);
-        }
     }
     if let Stage::Reconnecting { .. } = before {
         let outcome = if after.stage.is_over() { "ended" } else { "back" };

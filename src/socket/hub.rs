@@ -148,8 +148,6 @@ pub trait Hub: Send + Sync + 'static {
     fn publish(&self, experience: ExperienceId, publication: Publication);
     /// To one shard, as the answer to [`Floor::subscribe`].
     fn publish_to(&self, shard: ShardId, experience: ExperienceId, publication: Publication);
-    /// Who sits there now, for an actor that starts again.
-    fn census(&self, experience: ExperienceId) -> BoxFuture<'static, Vec<Arc<Seat>>>;
     /// Closes every socket of an experience.
     fn close_experience(&self, experience: ExperienceId, code: CloseCode, reason: Reason);
     /// Closes a user's sockets, in one experience or in all.

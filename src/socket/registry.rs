@@ -9,22 +9,18 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, join_all};
-use tokio::{
-    sync::{Notify, oneshot},
-    time::timeout,
-};
+use futures_util::future::BoxFuture;
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
     admission::Turnstile,
     codes::CloseCode,
-    door::Seat,
     hub::{Hub, Publication, Reason, ShardId},
 };
 use crate::{
     clock::SharedClock,
     ids::{ExperienceId, LoginId, UserId, ViewerId},
-    limits::{CENSUS_WAIT, DRAIN_WAIT, SHARD_ORDERS_MAX, SHARD_PUBLICATIONS_MAX},
+    limits::{DRAIN_WAIT, SHARD_ORDERS_MAX, SHARD_PUBLICATIONS_MAX},
 };
 
 /// Whose sockets.
@@ -63,13 +59,9 @@ pub enum Command {
         /// When it was ordered, on the monotonic clock.
         at: Duration,
     },
-    /// Say who is there.
-    Census {
-        /// Where.
-        experience: ExperienceId,
-        /// To whom.
-        reply: oneshot::Sender<Vec<Arc<Seat>>>,
-    },
+    /// Say that everything before this has been done.
+    #[cfg(test)]
+    Settled(tokio::sync::oneshot::Sender<()>),
     /// Send everybody away, to come back within this time.
     Drain(Duration),
     /// Publications of this experience found the mailbox full.
@@ -207,6 +199,17 @@ impl Registry {
         self.shards.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Waits until every shard has done what it was told before.
+    #[cfg(test)]
+    pub async fn settled(&self) {
+        let done = self.mailboxes().into_iter().map(|(_, mailbox)| {
+            let (reply, done) = tokio::sync::oneshot::channel();
+            mailbox.order(Command::Settled(reply));
+            done
+        });
+        futures_util::future::join_all(done).await;
+    }
+
     fn close(&self, whom: Whom, code: CloseCode, reason: &Reason) {
         let at = self.clock.monotonic();
         for (_, mailbox) in self.mailboxes() {
@@ -253,19 +256,6 @@ impl Hub for Registry {
         if let Some((_, mailbox)) = shards.iter().find(|(id, _)| *id == shard) {
             mailbox.publish(experience, publication, at);
         }
-    }
-
-    fn census(&self, experience: ExperienceId) -> BoxFuture<'static, Vec<Arc<Seat>>> {
-        let mailboxes = self.mailboxes();
-        Box::pin(async move {
-            let replies = mailboxes.into_iter().map(|(_, mailbox)| {
-                let (reply, seats) = oneshot::channel();
-                mailbox.order(Command::Census { experience, reply });
-                timeout(CENSUS_WAIT, seats)
-            });
-            let answers = join_all(replies).await;
-            answers.into_iter().flatten().flatten().flatten().collect()
-        })
     }
 
     fn close_experience(&self, experience: ExperienceId, code: CloseCode, reason: Reason) {

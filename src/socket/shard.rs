@@ -16,7 +16,7 @@ use super::{
     admission::Pass,
     codes::CloseCode,
     connection::Connection,
-    door::{Admission, Kind, Seat},
+    door::{Admission, Kind},
     hub::{Floor, MediaPlan, Minted, Minter, Reason, ShardId},
     protocol::{self, Welcome},
     registry::{Mailbox, Registration, Registry, Whom},
@@ -369,13 +369,6 @@ impl Shard {
             Due::NoBoard => self.send_away_unknown(connection),
         }
         self.set_alarm(connection);
-    }
-
-    /// Everybody who sits in an experience on this shard.
-    pub(super) fn census(&self, experience: ExperienceId) -> Vec<Arc<Seat>> {
-        let gatherings = self.gatherings.borrow();
-        let Some(gathering) = gatherings.get(&experience) else { return Vec::new() };
-        gathering.members.iter().chain(&gathering.waiting).map(|connection| connection.seat.clone()).collect()
     }
 }
 

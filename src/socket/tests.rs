@@ -197,7 +197,7 @@ fn a_right_that_ends_while_its_holder_is_on_the_way_in_lets_nobody_stay() {
     late.send(upgrade(&live(), &[("authorization", "Bearer 1")]).as_bytes());
     world.wait_for("the judgement to begin", |scene| scene.origins.lock().unwrap().len() == 1);
     world.registry.close_user(user(1), Some(EXPERIENCE), CloseCode::AccessEnded, "revoked".into());
-    assert!(block_on(world.registry.census(EXPERIENCE)).is_empty(), "the order has been carried out");
+    block_on(world.registry.settled());
     world.scene.release.notify_one();
     assert!(late.read_head().starts_with("HTTP/1.1 101"));
     assert_eq!(late.expect_bye(4003)["reason"], "revoked");
@@ -263,20 +263,6 @@ fn a_full_engine_answers_503_and_forgets_those_it_refused() {
     assert!(head.starts_with("HTTP/1.1 503") && head.contains("retry-after: "), "{head}");
     assert_eq!(problem["code"], "unavailable");
     assert_eq!(world.registry.turnstile().inside(), 2);
-}
-
-#[test]
-fn a_census_names_everybody_who_is_there() {
-    let world = World::start();
-    world.put_board(1, 0, None);
-    let _here: Vec<_> = (0..5).map(|number| Client::join(&world, number).greeted()).collect();
-    let mut left = Client::join(&world, 9).greeted();
-    left.send(&masked(0x80 | CLOSE, &1000u16.to_be_bytes()));
-    left.expect_close(1000);
-    world.wait_for_gone(1);
-    let mut users: Vec<_> = block_on(world.registry.census(EXPERIENCE)).iter().map(|seat| seat.user).collect();
-    users.sort_unstable();
-    assert_eq!(users, (0..5).map(user).collect::<Vec<_>>());
 }
 
 #[test]

@@ -122,6 +122,7 @@ pub(super) struct Ring<A: Guarded> {
     ground: Box<dyn Ground>,
     factory: Factory<A>,
     incarnations: AtomicU64,
+    mailbox: usize,
     pub(super) clock: SharedClock,
 }
 
@@ -129,7 +130,7 @@ impl<A: Guarded> Ring<A> {
     /// Starts an actor; its address works at once, and is closed if the factory panics.
     fn launch(self: &Arc<Self>, key: A::Key) -> (Addr<A>, u64) {
         let incarnation = self.incarnations.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = channel::channel(MAILBOX_MESSAGES_MAX);
+        let (sender, receiver) = channel::channel(self.mailbox);
         let ring = self.clone();
         let begun = self.ground.begin(Box::new(move || {
             let born = catch_unwind(AssertUnwindSafe(|| {
@@ -207,7 +208,18 @@ impl<A: Guarded> Keeper<A> {
         clock: SharedClock,
         factory: impl Fn(A::Key, Supervision<A>) -> A + Send + Sync + 'static,
     ) -> Self {
+        Self::with_mailboxes(MAILBOX_MESSAGES_MAX, ground, clock, factory)
+    }
+
+    /// The same with mailboxes of another size, as simulation wants them.
+    pub fn with_mailboxes(
+        mailbox: usize,
+        ground: impl Ground,
+        clock: SharedClock,
+        factory: impl Fn(A::Key, Supervision<A>) -> A + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(Ring {
+            mailbox,
             places: DashMap::new(),
             ground: Box::new(ground),
             factory: Box::new(factory),

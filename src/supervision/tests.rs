@@ -9,6 +9,7 @@ use std::{
 };
 
 use actix::prelude::*;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::task::LocalSet;
 
 use super::*;
@@ -174,7 +175,10 @@ async fn what_a_future_brings_from_before_a_rebuild_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poison_message_is_set_aside_with_its_payload_and_the_others_go_on() {
+async fn survive_002_a_poison_message_is_set_aside_with_its_payload_and_counted_and_the_others_go_on() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _here = metrics::set_default_local_recorder(&recorder);
     run(async {
         let world = Arc::new(World::default());
         let keeper = keeper(&world);
@@ -185,6 +189,8 @@ async fn a_poison_message_is_set_aside_with_its_payload_and_the_others_go_on() {
         let poison = world.poison.lock().unwrap().clone();
         assert_eq!(poison.len(), 1);
         assert_eq!((poison[0].payload.as_str(), poison[0].panic.as_str()), ("TearAndPanic(7)", "torn"));
+        let counted = |line: &str| metrics.render().lines().any(|told| told == line);
+        assert!(counted(r#"backstage_actor_degraded_total{actor="sum"} 1"#), "which alerts: {}", metrics.render());
         let loads = world.loads.load(Ordering::SeqCst);
         for _ in 0..100 {
             assert_eq!(act(&keeper, Do::TearAndPanic(7)).await, Err(Unheard::Crashed));
@@ -243,7 +249,7 @@ async fn a_panic_in_the_rebuild_ends_the_actor_and_the_keeper_starts_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_actor_that_cannot_start_rests_and_is_tried_again_without_a_storm() {
+async fn survive_003_an_actor_that_cannot_start_rests_and_is_tried_again_without_a_storm() {
     run(async {
         let world = Arc::new(World::default());
         world.panics_in_start.store(1_000, Ordering::SeqCst);

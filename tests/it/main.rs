@@ -10,5 +10,6 @@ mod identity;
 mod jobs;
 mod local;
 mod migrations;
+mod owner;
 mod rights;
 mod smoke;

@@ -1,4 +1,5 @@
-//! The store as the live core sees it: fenced rows, one open broadcast, slow commits, lost answers, and times when it is away.
+//! The store as the live core sees it: leases, fenced rows, one open broadcast an experience, slow commits, lost answers, and
+//! times when it is away, for everybody or for one node.
 
 use std::{
     collections::BTreeMap,
@@ -10,17 +11,19 @@ use backstage::{
     ids::{BroadcastId, ExperienceId, SpaceId, TeamId, UserId},
     live::{
         core::broadcast::{Broadcast, EndReason, Settings, Stage},
-        ledger::{Activation, Commit, Creation, Ledger, Profile, Record, Saved},
+        ledger::{Activation, Claim, Commit, Creation, Leased, Ledger, Profile, Record, Saved},
     },
     store::StoreError,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
 
-use crate::world::{Bug, Facts, Part, Seen, World};
+use crate::world::{Bug, Facts, PHANTOM, Part, Seen, Trap, World, experiences, number_of};
 
 /// How often in a row a call may fail outside the times when everything is away.
 const FAILURES_IN_A_ROW: u8 = 2;
+/// How long a lease lasts, as the engine's own limit says.
+const LEASE: u64 = backstage::limits::LEASE_SECS as u64 * 1_000;
 
 /// The store, and one engine's way to it. Cheap to clone.
 #[derive(Clone)]
@@ -28,15 +31,34 @@ pub struct Books {
     world: World,
     pub settings: Settings,
     rows: Arc<Mutex<Rows>>,
-    cut: Arc<Mutex<bool>>,
+    engine: u32,
+    node: u32,
+    way: Arc<Mutex<Way>>,
+}
+
+/// What one engine's way to the store is like.
+#[derive(Default)]
+struct Way {
+    /// The engine is dead: it hears nothing more.
+    cut: bool,
+    /// It cannot reach the store.
+    severed: bool,
 }
 
 #[derive(Default)]
 struct Rows {
-    epoch: i64,
+    leases: BTreeMap<ExperienceId, Lease>,
     broadcasts: BTreeMap<BroadcastId, Row>,
     away: bool,
-    failures: u8,
+    /// Failures in a row, of each experience; under none what concerns a whole node.
+    failures: BTreeMap<Option<ExperienceId>, u8>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Lease {
+    node: u32,
+    epoch: i64,
+    until: u64,
 }
 
 struct Row {
@@ -53,21 +75,30 @@ enum Weather {
 
 impl Books {
     pub fn new(world: World, settings: Settings) -> Self {
-        Self { world, settings, rows: Arc::default(), cut: Arc::default() }
+        Self { world, settings, rows: Arc::default(), engine: 0, node: 0, way: Arc::default() }
     }
 
-    /// The same store, for another engine.
-    pub fn for_another_engine(&self) -> Self {
-        Self { cut: Arc::default(), ..self.clone() }
+    /// The same store, for another engine, on the same node or on another.
+    pub fn for_another_engine(&self, engine: u32, node: u32) -> Self {
+        Self { way: Arc::default(), engine, node, ..self.clone() }
+    }
+
+    pub fn node(&self) -> u32 {
+        self.node
+    }
+
+    fn way(&self) -> MutexGuard<'_, Way> {
+        self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The engine is dead: it hears nothing more.
     pub fn cut(&self) {
-        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.way().cut = true;
     }
 
-    fn is_cut(&self) -> bool {
-        *self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    /// This engine alone cannot reach the store any more, or can again.
+    pub fn sever(&self, severed: bool) {
+        self.way().severed = severed;
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -77,16 +108,16 @@ impl Books {
     pub fn set_away(&self, away: bool) {
         let what = Part::Store;
         self.rows().away = away;
-        self.world.note(if away { Seen::Away { what } } else { Seen::Back { what } });
+        self.world.note_all(if away { Seen::Away { what } } else { Seen::Back { what } });
     }
 
     pub fn is_away(&self) -> bool {
-        self.rows().away
+        self.way().severed || self.rows().away
     }
 
-    /// The open broadcast, or the last one.
-    pub fn last(&self) -> Option<Broadcast> {
-        self.rows().last().map(|saved| saved.broadcast)
+    /// The open broadcast of an experience, or its last one.
+    pub fn last(&self, of: ExperienceId) -> Option<Broadcast> {
+        self.rows().last(of).map(|saved| saved.broadcast)
     }
 
     /// Whether a broadcast wants a room.
@@ -94,9 +125,22 @@ impl Books {
         self.rows().broadcasts.get(&broadcast).is_some_and(|row| row.saved.broadcast.stage.wants_room())
     }
 
+    /// A node that is no part of this world takes an experience, whoever holds it, and keeps it for a while.
+    pub fn seize(&self, of: ExperienceId, lasting: u64) {
+        let until = self.world.ms() + lasting;
+        let epoch = self.rows().give(of, PHANTOM, until);
+        self.world.note(number_of(of), Seen::Activated { epoch, engine: PHANTOM, until });
+    }
+
+    /// It lets everything go.
+    pub fn free_seized(&self) {
+        let now = self.world.ms();
+        self.rows().leases.values_mut().filter(|lease| lease.node == PHANTOM).for_each(|lease| lease.until = now);
+    }
+
     /// The way to the store and what goes wrong on it.
-    async fn reach(&self) -> Weather {
-        if self.is_cut() {
+    async fn reach(&self, of: Option<ExperienceId>) -> Weather {
+        if self.way().cut {
             std::future::pending::<()>().await;
         }
         let slow = self.world.fault(30);
@@ -107,11 +151,12 @@ impl Books {
         }
         let (away, lost, happens) = (self.world.fault(20), self.world.fault(20), self.world.chance(50));
         let mut rows = self.rows();
-        if (away || lost) && rows.failures < FAILURES_IN_A_ROW {
-            rows.failures += 1;
+        let failures = rows.failures.entry(of).or_default();
+        if (away || lost) && *failures < FAILURES_IN_A_ROW {
+            *failures += 1;
             return if away { Weather::Away } else { Weather::Lost(happens) };
         }
-        rows.failures = 0;
+        *failures = 0;
         Weather::Fine
     }
 
@@ -120,53 +165,100 @@ impl Books {
         Profile { team, space, settings: self.settings, devices_max: 3 }
     }
 
-    fn take_over(&self) -> Activation {
+    fn take_over(&self, of: ExperienceId) -> Claim {
+        let now = self.world.ms();
         let mut rows = self.rows();
-        rows.epoch += 1;
-        let epoch = rows.epoch;
-        rows.broadcasts.values_mut().filter(|row| !row.saved.broadcast.stage.is_over()).for_each(|r| r.epoch = epoch);
-        let saved = rows.last();
+        if rows.leases.get(&of).is_some_and(|lease| lease.node != self.node && lease.until > now) {
+            return Claim::Elsewhere;
+        }
+        let (engine, until) = (self.engine, now + LEASE);
+        let epoch = rows.give(of, self.node, until);
+        let saved = rows.last(of);
         drop(rows);
-        self.world.note(Seen::Activated { epoch });
-        Activation { epoch, profile: self.profile_now(), saved }
+        self.world.note(number_of(of), Seen::Activated { epoch, engine, until });
+        Claim::Ours(Box::new(Activation { epoch, profile: self.profile_now(), saved }))
     }
 
     fn insert(&self, epoch: i64, broadcast: Broadcast) -> Creation {
+        let of = broadcast.experience;
         let mut rows = self.rows();
-        if rows.epoch != epoch && !self.world.has(Bug::FenceIgnored) {
+        if rows.leases.get(&of).is_none_or(|lease| lease.epoch != epoch) && !self.world.has(Bug::FenceIgnored) {
+            drop(rows);
+            self.world.note(number_of(of), Seen::Replaced { engine: self.engine, epoch });
             return Creation::Fenced;
         }
-        let open = rows.broadcasts.values().find(|row| !row.saved.broadcast.stage.is_over());
-        if let Some(open) = open {
-            return Creation::AlreadyOpen(open.saved.broadcast.id);
+        if let Some(open) = rows.last(of).filter(|saved| !saved.broadcast.stage.is_over()) {
+            return Creation::AlreadyOpen(open.broadcast.id);
         }
         let id = broadcast.id;
         rows.broadcasts.insert(id, Row { saved: Saved { broadcast, version: 0, peak: 0, total: 0 }, epoch });
         drop(rows);
-        self.world.note(Seen::Created { broadcast: id.0.as_u128(), epoch });
+        self.world.note(number_of(of), Seen::Created { broadcast: id.0.as_u128(), epoch });
         Creation::Done
     }
 
     fn write(&self, record: Record) -> Commit {
         let Record { broadcast, epoch, version, peak, total, .. } = record;
-        let fenceless = self.world.has(Bug::FenceIgnored);
+        let (of, fenceless) = (number_of(broadcast.experience), self.world.has(Bug::FenceIgnored));
         let mut rows = self.rows();
-        let Some(row) = rows.broadcasts.get_mut(&broadcast.id) else { return Commit::Fenced };
-        if (row.epoch != epoch || row.saved.version != version) && !fenceless {
+        let row = rows.broadcasts.get_mut(&broadcast.id);
+        let Some(row) = row.filter(|row| (row.epoch == epoch && row.saved.version == version) || fenceless) else {
+            drop(rows);
+            self.world.note(of, Seen::Replaced { engine: self.engine, epoch });
             return Commit::Fenced;
-        }
+        };
         let (id, state, facts) = (broadcast.id.0.as_u128(), broadcast.stage.name(), facts(&broadcast));
         row.saved = Saved { broadcast, version: version + 1, peak, total };
         drop(rows);
-        self.world.note(Seen::Saved { broadcast: id, epoch, version: version + 1, state, facts });
+        self.world.note(of, Seen::Saved { broadcast: id, epoch, version: version + 1, state, facts });
         Commit::Done
+    }
+
+    fn prolong(&self, held: Leased) -> Leased {
+        let (engine, until) = (self.engine, self.world.ms() + LEASE);
+        let mut still = vec![];
+        for (of, epoch) in held {
+            let mut rows = self.rows();
+            let lease = rows.leases.get_mut(&of).filter(|lease| lease.node == self.node && lease.epoch == epoch);
+            let seen = match lease {
+                Some(lease) => {
+                    lease.until = until;
+                    still.push((of, epoch));
+                    Seen::Renewed { engine, epoch, until }
+                }
+                None => Seen::Replaced { engine, epoch },
+            };
+            drop(rows);
+            self.world.note(number_of(of), seen);
+        }
+        still
+    }
+
+    fn nobodys(&self) -> Vec<ExperienceId> {
+        let (rows, now) = (self.rows(), self.world.ms());
+        let free = |of: &ExperienceId| {
+            rows.leases.get(of).is_none_or(|lease| lease.node == self.node || lease.until <= now)
+                && rows.last(*of).is_some_and(|saved| !saved.broadcast.stage.is_over())
+        };
+        experiences().filter(free).collect()
     }
 }
 
 impl Rows {
-    fn last(&self) -> Option<Saved> {
-        let open = self.broadcasts.values().find(|row| !row.saved.broadcast.stage.is_over());
-        open.or_else(|| self.broadcasts.values().last()).map(|row| row.saved.clone())
+    fn last(&self, of: ExperienceId) -> Option<Saved> {
+        let all = || self.broadcasts.values().filter(|row| row.saved.broadcast.experience == of);
+        let open = all().find(|row| !row.saved.broadcast.stage.is_over());
+        open.or_else(|| all().last()).map(|row| row.saved.clone())
+    }
+
+    /// Gives an experience to somebody; steps of whoever had it do not pass any more.
+    fn give(&mut self, of: ExperienceId, node: u32, until: u64) -> i64 {
+        let lease = self.leases.entry(of).or_default();
+        *lease = Lease { node, epoch: lease.epoch + 1, until };
+        let epoch = lease.epoch;
+        let open = self.broadcasts.values_mut().filter(|row| row.saved.broadcast.experience == of);
+        open.filter(|row| !row.saved.broadcast.stage.is_over()).for_each(|row| row.epoch = epoch);
+        epoch
     }
 }
 
@@ -193,30 +285,66 @@ fn lost() -> StoreError {
 }
 
 impl Ledger for Books {
-    fn activate(&self, _of: ExperienceId) -> BoxFuture<'static, Result<Option<Activation>, StoreError>> {
+    fn activate(&self, of: ExperienceId) -> BoxFuture<'static, Result<Claim, StoreError>> {
+        self.world.step_on(number_of(of), Trap::Start);
         let this = self.clone();
         async move {
-            match this.reach().await {
+            match this.reach(Some(of)).await {
                 Weather::Away => return Err(away()),
                 Weather::Lost(happens) => {
                     if happens {
-                        this.take_over();
+                        this.take_over(of);
                     }
                     return Err(lost());
                 }
                 Weather::Fine => {}
             }
-            let activation = this.take_over();
+            let claim = this.take_over(of);
             this.world.some_time(10).await;
-            Ok(Some(activation))
+            Ok(claim)
         }
         .boxed()
     }
 
-    fn profile(&self, _of: ExperienceId) -> BoxFuture<'static, Result<Option<Profile>, StoreError>> {
+    fn renew(&self, held: Leased) -> BoxFuture<'static, Result<Leased, StoreError>> {
         let this = self.clone();
         async move {
-            match this.reach().await {
+            let weather = this.reach(None).await;
+            if this.world.has(Bug::LeaseForEver) {
+                return Ok(held);
+            }
+            match weather {
+                Weather::Away => return Err(away()),
+                Weather::Lost(happens) => {
+                    if happens {
+                        this.prolong(held);
+                    }
+                    return Err(lost());
+                }
+                Weather::Fine => {}
+            }
+            let still = this.prolong(held);
+            this.world.some_time(10).await;
+            Ok(still)
+        }
+        .boxed()
+    }
+
+    fn ownerless(&self) -> BoxFuture<'static, Result<Vec<ExperienceId>, StoreError>> {
+        let this = self.clone();
+        async move {
+            match this.reach(None).await {
+                Weather::Fine => Ok(this.nobodys()),
+                Weather::Away | Weather::Lost(_) => Err(away()),
+            }
+        }
+        .boxed()
+    }
+
+    fn profile(&self, of: ExperienceId) -> BoxFuture<'static, Result<Option<Profile>, StoreError>> {
+        let this = self.clone();
+        async move {
+            match this.reach(Some(of)).await {
                 Weather::Fine => Ok(Some(this.profile_now())),
                 Weather::Away | Weather::Lost(_) => Err(away()),
             }
@@ -227,7 +355,7 @@ impl Ledger for Books {
     fn create(&self, epoch: i64, at: Broadcast, _by: UserId) -> BoxFuture<'static, Result<Creation, StoreError>> {
         let this = self.clone();
         async move {
-            let outcome = match this.reach().await {
+            let outcome = match this.reach(Some(at.experience)).await {
                 Weather::Away => return Err(away()),
                 Weather::Lost(happens) => {
                     if happens {
@@ -246,7 +374,7 @@ impl Ledger for Books {
     fn save(&self, record: Record) -> BoxFuture<'static, Result<Commit, StoreError>> {
         let this = self.clone();
         async move {
-            let outcome = match this.reach().await {
+            let outcome = match this.reach(Some(record.broadcast.experience)).await {
                 Weather::Away => return Err(away()),
                 Weather::Lost(happens) => {
                     if happens {

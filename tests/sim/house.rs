@@ -2,20 +2,22 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use actix_rt::task::JoinHandle;
 use backstage::{
-    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
+    ids::{BroadcastId, UserId, ViewerId},
     live::{
         directory::Directory,
         experience_actor::{ExperienceActor, Ports},
+        lease::{self, Leases},
         media::{Hook, HookKind, MediaServer},
-        order::Guest,
         rights::{LiveRights, Right},
+        seating::Seating,
     },
-    socket::door::{Kind, Place, ResumePoint, Seat},
+    socket::door::{Kind, ResumePoint, Seat},
     supervision::{Here, Keeper},
 };
 use uuid::Uuid;
@@ -23,15 +25,13 @@ use uuid::Uuid;
 use crate::{
     books::Books,
     rights::{Memory, Truth},
-    shards::{Held, Shards},
-    stage::Stage,
-    world::{Bug, Seen, World},
+    shards::{Held, Life, Shards},
+    stage::{Stage, broadcast_of},
+    world::{Bug, Seen, World, experience, experiences, scene_of},
 };
 
-/// The one experience of a life.
-pub fn experience() -> ExperienceId {
-    ExperienceId(Uuid::from_u128(7))
-}
+/// What fits into an actor's mailbox: enough for everyday life, little enough for a flood.
+pub const MAILBOX: usize = 64;
 
 /// A person of the simulation.
 pub fn person(number: u128) -> UserId {
@@ -47,13 +47,32 @@ pub struct Engine {
     pub memory: Memory,
     pub shards: Shards,
     pub directory: Directory,
-    dead: Arc<Mutex<bool>>,
+    pub leases: Leases,
+    /// What it does beside its actors, until it is dead.
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Engine {
-    fn is_dead(&self) -> bool {
-        *self.dead.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tasks(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Ends it as `kill -9` does: what it has asked for may still happen, and it hears nothing of it.
+    fn kill(&self) {
+        self.shards.lose_all(Life::Killed);
+        self.books.cut();
+        self.stage.cut();
+        self.tasks().drain(..).for_each(|task| task.abort());
+    }
+}
+
+/// How one engine comes to take the place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was killed and is started again: the same node.
+    Restart,
+    /// People reach another node, while the old one lives, cannot reach the store for a while, and does not know.
+    Partition,
 }
 
 /// The house: the world, the models, and the engine that serves now. Cheap to clone.
@@ -81,6 +100,10 @@ impl House {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn all(&self) -> MutexGuard<'_, Vec<Engine>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on nobody comes and nobody goes.
     pub fn be_still(&self) {
         *self.still.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -90,36 +113,51 @@ impl House {
         *self.still.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another engine takes over; the old one has lost its sockets and runs on for a while.
-    pub fn take_over(&self) {
+    /// Another engine takes over. One that was only cut off comes back after a while, and has to find out.
+    pub fn take_over(&self, change: Change) -> Engine {
         let old = self.engine();
-        let (books, stage) = (old.books.for_another_engine(), old.stage.for_another_engine());
-        let engine = begin(&self.world, old.number + 1, books, stage, &self.truth);
-        self.world.note(Seen::TookOver { engine: engine.number });
+        let number = old.number + 1;
+        let node = if change == Change::Restart { old.books.node() } else { old.books.node() + 1 };
+        let books = old.books.for_another_engine(number, node);
+        let engine = begin(&self.world, number, books, old.stage.for_another_engine(number), &self.truth);
+        self.world.note_all(Seen::TookOver { engine: number });
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = engine.clone();
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
-        *old.dead.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        old.shards.die();
-        let world = self.world.clone();
-        actix_rt::spawn(async move {
-            world.some_time(60_000).await;
-            old.books.cut();
-            old.stage.cut();
-        });
+        self.all().push(engine);
         self.serve();
+        match change {
+            Change::Restart => old.kill(),
+            Change::Partition => {
+                old.shards.lose_all(Life::CutOff);
+                old.books.sever(true);
+                let (world, cut_off) = (self.world.clone(), old.clone());
+                actix_rt::spawn(async move {
+                    world.some_time(80_000).await;
+                    cut_off.books.sever(false);
+                    world.some_time(20_000).await;
+                    cut_off.kill();
+                });
+            }
+        }
+        old
+    }
+
+    /// Ends every engine but the one that serves.
+    pub fn end_old_engines(&self) {
+        let current = self.engine().number;
+        self.all().iter().filter(|engine| engine.number != current).for_each(Engine::kill);
     }
 
     /// Undoes the circle of who holds whom.
     pub fn close(&self) {
-        let engines = std::mem::take(&mut *self.all.lock().unwrap_or_else(PoisonError::into_inner));
+        let engines = std::mem::take(&mut *self.all());
         for engine in engines {
-            engine.shards.die();
+            engine.kill();
             engine.shards.let_go();
             engine.stage.send_hooks_to(Arc::new(|_| {}));
         }
     }
 
-    /// What an engine does beside its actors: webhooks, the reconciler, duty after a start.
+    /// What an engine does beside its actors: webhooks, the reconciler, its leases, duty after a start.
     fn serve(&self) {
         let engine = self.engine();
         let (seen, world, to) = (Arc::new(Mutex::new(BTreeSet::new())), self.world.clone(), engine.clone());
@@ -130,44 +168,45 @@ impl House {
                 receive(&to, hook);
             }
         }));
-        actix_rt::spawn(reconcile(self.world.clone(), engine.clone()));
-        let world = self.world.clone();
-        actix_rt::spawn(async move {
+        let leases =
+            lease::keep(engine.leases.clone(), Arc::new(engine.books.clone()), engine.directory.clone());
+        let (world, on_duty) = (self.world.clone(), engine.clone());
+        let put_on_duty = async move {
             world.some_time(500).await;
-            while engine.books.is_away() && !engine.is_dead() {
+            while on_duty.books.is_away() {
                 world.pause(500).await;
             }
-            if engine.books.last().is_some_and(|at| !at.stage.is_over()) {
-                engine.directory.start(experience());
-            }
-        });
+            let open = experiences().filter(|of| on_duty.books.last(*of).is_some_and(|at| !at.stage.is_over()));
+            open.for_each(|of| on_duty.directory.start(of));
+        };
+        let reconciler = actix_rt::spawn(reconcile(self.world.clone(), engine.clone()));
+        engine.tasks().extend([reconciler, actix_rt::spawn(leases), actix_rt::spawn(put_on_duty)]);
     }
 
     /// The door: judged, admitted, seated.
-    pub async fn enter(&self, guest: Guest, resume: Option<ResumePoint>) -> Option<(Engine, Held, Arc<Seat>)> {
+    pub async fn enter(&self, seat: Arc<Seat>, resume: Option<ResumePoint>) -> Option<(Engine, Held)> {
         let engine = self.engine();
-        let at = experience();
-        engine.memory.learn(guest.user, at).await;
-        let right = match guest.kind {
-            Kind::Viewer => engine.memory.may_watch(guest.user, at),
-            Kind::Studio => engine.memory.may_run(guest.user, at),
+        let at = seat.experience;
+        engine.memory.learn(seat.user, at).await;
+        let right = match seat.kind {
+            Kind::Viewer => engine.memory.may_watch(seat.user, at),
+            Kind::Studio => engine.memory.may_run(seat.user, at),
         };
         if !matches!(right, Right::Yes { .. }) {
             return None;
         }
-        let Guest { viewer: session, user, device, kind, staff } = guest.clone();
-        engine.directory.admit(at, guest).await.ok()?;
-        let (directory, clock) = (engine.directory.clone(), self.world.clock());
-        let place = Place::new(move || directory.left(clock.now(), at, user, session));
-        let seat = Arc::new(Seat { experience: at, user, device, session, kind, staff, login: None });
-        let held = engine.shards.seat(seat.clone(), place, resume)?;
-        Some((engine, held, seat))
+        let place = engine.directory.admit(seat.clone()).await.ok()?;
+        if self.world.chance(20) {
+            self.world.some_time(3).await; // the answer is read before anybody sits
+        }
+        let held = engine.shards.seat(seat, place, resume)?;
+        Some((engine, held))
     }
 
     /// The door, for somebody who does not wait for ever.
-    pub async fn knock(&self, guest: Guest, resume: Option<ResumePoint>) -> Option<(Engine, Held, Arc<Seat>)> {
+    pub async fn knock(&self, seat: Arc<Seat>, resume: Option<ResumePoint>) -> Option<(Engine, Held)> {
         let patience = if self.world.fault(100) { self.world.below(60) } else { 5_000 };
-        tokio::time::timeout(Duration::from_millis(patience), self.enter(guest, resume)).await.ok().flatten()
+        tokio::time::timeout(Duration::from_millis(patience), self.enter(seat, resume)).await.ok().flatten()
     }
 
     /// A fresh place.
@@ -195,21 +234,24 @@ impl House {
 
 fn begin(world: &World, number: u32, books: Books, stage: Stage, truth: &Truth) -> Engine {
     let memory = Memory::new(world.clone(), books.clone(), truth.clone());
-    let shards = Shards::new(world.clone(), number, experience());
+    let (shards, leases) = (Shards::new(world.clone(), number), Leases::new(world.clock()));
     let ports = Arc::new(Ports {
         clock: world.clock(),
         ledger: Arc::new(books.clone()),
         media: Arc::new(stage.clone()),
         hub: Arc::new(shards.clone()),
         rights: Arc::new(memory.clone()),
+        seating: Seating::default(),
+        leases: leases.clone(),
         media_url: "wss://media.test".to_owned(),
     });
-    let keeper = Keeper::new(Here::new(), world.clock(), move |_key, supervision| {
-        ExperienceActor::new(supervision, ports.clone())
+    let given = ports.clone();
+    let keeper = Keeper::with_mailboxes(MAILBOX, Here::new(), world.clock(), move |_key, supervision| {
+        ExperienceActor::new(supervision, given.clone())
     });
-    let directory = Directory::new(keeper, Arc::new(shards.clone()), Arc::new(memory.clone()));
+    let directory = Directory::new(keeper, &ports);
     shards.run(directory.clone());
-    Engine { number, books, stage, memory, shards, directory, dead: Arc::default() }
+    Engine { number, books, stage, memory, shards, directory, leases, tasks: Arc::default() }
 }
 
 /// As the engine's webhook route does, once signature and repetition have been judged.
@@ -222,12 +264,12 @@ fn receive(engine: &Engine, hook: Hook) {
         });
         return;
     }
-    engine.directory.hooked(experience(), hook);
+    engine.directory.hooked(experience(scene_of(broadcast_of(&hook.room))), hook);
 }
 
 /// As the engine's reconciler does: closes rooms that no broadcast wants.
 async fn reconcile(world: World, engine: Engine) {
-    while !engine.is_dead() {
+    loop {
         world.pause(10_000).await;
         engine.directory.forget_absent(world.now());
         let Ok(rooms) = engine.stage.rooms().await else { continue };

@@ -1,11 +1,11 @@
 //! The people of a simulated life: viewers who come, drop and come back, creators who press buttons, and their studio.
 
 use backstage::{
-    ids::{BroadcastId, UserId},
+    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
     live::{
         core::broadcast::Event,
         media::{STUDIO_DEVICE, identity_of, room_of},
-        order::{CommandFault, Guest, NewBroadcast, View},
+        order::{CommandFault, NewBroadcast, View},
         rights::{LiveRights, Right},
     },
     socket::{
@@ -14,39 +14,46 @@ use backstage::{
         protocol::{Emoji, Quality, Stats},
     },
 };
-use std::{sync::Arc, time::Duration};
-use uuid::Uuid;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    house::{Engine, House, experience},
+    house::{Engine, House},
     shards::Held,
-    world::{Answer, Deed, Seen},
+    world::{Answer, Deed, Seen, experience, number_of},
 };
 
-/// What a viewer's device keeps between two connections.
+/// What a viewer's device keeps of one experience between two connections.
 #[derive(Default)]
 struct Ticket {
-    guest: Option<Guest>,
+    place: Option<ViewerId>,
     seen: Option<ResumePoint>,
 }
 
-/// One device of one viewer, for the whole life.
+fn seat(at: ExperienceId, user: UserId, device: String, session: ViewerId, kind: Kind) -> Arc<Seat> {
+    Arc::new(Seat { experience: at, user, device, session, kind, staff: kind == Kind::Studio, login: None })
+}
+
+/// One device of one viewer, for the whole life: now in this experience, now in that.
 pub async fn watch(house: House, user: UserId, device: u64) {
     let world = house.world.clone();
-    let mut ticket = Ticket::default();
+    let mut tickets: BTreeMap<ExperienceId, Ticket> = BTreeMap::new();
+    let mut at = experience(world.some_experience());
     loop {
         let away = if world.chance(60) { 4_000 } else { 70_000 };
         world.some_time(away).await;
         if house.is_still() {
             return;
         }
-        let fresh =
-            Guest { viewer: house.fresh_viewer(), user, device: device.to_string(), kind: Kind::Viewer, staff: false };
+        if world.chance(30) {
+            at = experience(world.some_experience());
+        }
+        let ticket = tickets.entry(at).or_default();
         let keeps = world.chance(75);
-        let guest = ticket.guest.clone().filter(|_| keeps).unwrap_or(fresh);
+        let session = ticket.place.filter(|_| keeps).unwrap_or_else(|| house.fresh_viewer());
         let resume = ticket.seen.filter(|_| keeps);
-        let Some((engine, held, seat)) = house.knock(guest.clone(), resume).await else { continue };
-        ticket.guest = Some(guest);
+        let seat = seat(at, user, device.to_string(), session, Kind::Viewer);
+        let Some((engine, held)) = house.knock(seat.clone(), resume).await else { continue };
+        ticket.place = Some(session);
         ticket.seen = sit(&house, &engine, held, &seat).await;
     }
 }
@@ -134,16 +141,16 @@ fn leave_room(house: &House, engine: &Engine, room: String, identity: String) {
 }
 
 /// The creator's studio, for the whole life: a socket that reports, and media in the broadcast's room.
-pub async fn studio(house: House, user: UserId) {
+pub async fn studio(house: House, at: ExperienceId, user: UserId) {
     let world = house.world.clone();
     loop {
         world.some_time(8_000).await;
         let engine = house.engine();
-        let Some(broadcast) = engine.books.last().filter(|at| at.stage.wants_room()).map(|at| at.id) else { continue };
+        let Some(broadcast) = engine.books.last(at).filter(|at| at.stage.wants_room()).map(|at| at.id) else { continue };
         if world.chance(25) {
             encode(&house, broadcast).await;
         } else {
-            perform(&house, user, broadcast).await;
+            perform(&house, at, user, broadcast).await;
         }
     }
 }
@@ -175,23 +182,26 @@ async fn hold_on(house: &House, broadcast: BroadcastId, ms: u64) {
     }
 }
 
+/// A studio that is connected.
+type Studio = (Engine, Held, Arc<Seat>);
+
 /// One performance in the browser, with its troubles.
-async fn perform(house: &House, user: UserId, broadcast: BroadcastId) {
+async fn perform(house: &House, at: ExperienceId, user: UserId, broadcast: BroadcastId) {
     let (world, room) = (&house.world, room_of(broadcast));
     let identity = identity_of(user, STUDIO_DEVICE);
-    let mut socket: Option<(Engine, Held, Arc<Seat>)> = None;
+    let mut socket: Option<Studio> = None;
     loop {
         let engine = house.engine();
         if !engine.books.wants_room(broadcast) {
             break;
         }
         if socket.as_mut().is_none_or(|(on, held, _)| on.number != engine.number || held.closed.try_recv() != empty()) {
-            let (viewer, device, kind) = (house.fresh_viewer(), STUDIO_DEVICE.to_owned(), Kind::Studio);
-            socket = house.knock(Guest { viewer, user, device, kind, staff: true }, None).await;
+            let seat = seat(at, user, STUDIO_DEVICE.to_owned(), house.fresh_viewer(), Kind::Studio);
+            socket = house.knock(seat.clone(), None).await.map(|(engine, held)| (engine, held, seat));
         }
         if !engine.stage.is_in(&room, &identity) {
-            let may = house.truth.may(user, true);
-            if may && engine.directory.room(experience(), broadcast).await.is_ok() {
+            let may = house.truth.may(user, at, true);
+            if may && engine.directory.room(at, broadcast).await.is_ok() {
                 engine.stage.join(&room, &identity, true, false);
             }
         }
@@ -218,7 +228,7 @@ fn report(publishing: bool) -> Stats {
     Stats { publishing: Some(publishing), bitrate_bits: Some(2_000_000), fps: Some(30.0), ..Stats::default() }
 }
 
-async fn trouble(house: &House, room: &str, identity: &str, socket: &mut Option<(Engine, Held, Arc<Seat>)>) {
+async fn trouble(house: &House, room: &str, identity: &str, socket: &mut Option<Studio>) {
     let world = &house.world;
     let stage = house.engine().stage;
     let lasting = if world.chance(50) { world.below(6_000) } else { world.below(90_000) };
@@ -264,23 +274,23 @@ async fn trouble(house: &House, room: &str, identity: &str, socket: &mut Option<
     }
 }
 
-/// The creators' hands, for the whole life.
-pub async fn press_buttons(house: House, creators: Vec<UserId>) {
+/// The creators' hands at one experience, for the whole life.
+pub async fn press_buttons(house: House, at: ExperienceId, creators: Vec<UserId>) {
     let world = house.world.clone();
     loop {
         world.some_time(20_000).await;
         if house.is_still() {
             return;
         }
-        let at = house.engine().books.last();
-        let state = at.as_ref().map_or("none", |at| at.stage.name());
-        let id = at.map(|at| at.id);
+        let last = house.engine().books.last(at);
+        let state = last.as_ref().map_or("none", |last| last.stage.name());
+        let id = last.map(|last| last.id);
         let hands = if world.chance(15) { 2 } else { 1 };
         for _ in 0..hands {
             let deed = choose(&house, state);
             let by = creators[usize::try_from(world.below(creators.len() as u64)).unwrap_or(0)];
             let (house, id) = (house.clone(), id.filter(|_| deed != Deed::Create));
-            actix_rt::spawn(async move { press(&house, deed, id, by).await });
+            actix_rt::spawn(async move { press(&house, at, deed, id, by).await });
         }
     }
 }
@@ -299,24 +309,27 @@ fn choose(house: &House, state: &str) -> Deed {
     }
 }
 
-async fn press(house: &House, deed: Deed, id: Option<BroadcastId>, by: UserId) {
-    let world = &house.world;
-    let id = id.unwrap_or_else(|| BroadcastId(Uuid::from_u128(world.fresh())));
+/// Presses one button and notes what came of it.
+pub async fn press(house: &House, at: ExperienceId, deed: Deed, id: Option<BroadcastId>, by: UserId) -> Answer {
+    let (world, of) = (&house.world, number_of(at));
+    let id = id.unwrap_or_else(|| world.fresh_broadcast(of));
     let press = u64::try_from(world.fresh()).unwrap_or(0);
-    world.note(Seen::Pressed { press, deed, broadcast: id.0.as_u128() });
+    world.note(of, Seen::Pressed { press, deed, broadcast: id.0.as_u128() });
     let directory = house.engine().directory;
     let answered = match deed {
         Deed::Create => {
             let wait = Duration::from_secs(5 + world.below(80));
             let scheduled_at = world.chance(40).then(|| world.now().plus(wait));
-            directory.create(experience(), NewBroadcast { id, by, title: None, scheduled_at, record: false }).await
+            directory.create(at, NewBroadcast { id, by, title: None, scheduled_at, record: false }).await
         }
-        Deed::OpenLobby => directory.command(experience(), id, Event::OpenLobby).await,
-        Deed::GoLive => directory.command(experience(), id, Event::GoLive).await,
-        Deed::End => directory.command(experience(), id, Event::End).await,
-        Deed::Cancel => directory.command(experience(), id, Event::Cancel).await,
+        Deed::OpenLobby => directory.command(at, id, Event::OpenLobby).await,
+        Deed::GoLive => directory.command(at, id, Event::GoLive).await,
+        Deed::End => directory.command(at, id, Event::End).await,
+        Deed::Cancel => directory.command(at, id, Event::Cancel).await,
     };
-    world.note(Seen::Answered { press, answer: said(answered) });
+    let answer = said(answered);
+    world.note(of, Seen::Answered { press, answer: answer.clone() });
+    answer
 }
 
 fn said(answered: Result<View, CommandFault>) -> Answer {

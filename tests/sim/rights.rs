@@ -13,14 +13,17 @@ use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::{
     books::Books,
-    world::{Seen, World},
+    world::{Seen, World, experiences, number_of},
 };
+
+/// Whether somebody may watch, and whether they may run it.
+type May = (bool, bool);
 
 /// The rights as they really are. Cheap to clone.
 #[derive(Clone)]
 pub struct Truth {
     world: World,
-    held: Arc<Mutex<BTreeMap<UserId, (bool, bool)>>>,
+    held: Arc<Mutex<BTreeMap<(UserId, ExperienceId), May>>>,
 }
 
 impl Truth {
@@ -28,21 +31,26 @@ impl Truth {
         Self { world, held: Arc::default() }
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<UserId, (bool, bool)>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<(UserId, ExperienceId), May>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives or takes the right to watch, or to run.
-    pub fn set(&self, user: UserId, run: bool, held: bool) {
+    pub fn set(&self, user: UserId, at: ExperienceId, run: bool, held: bool) {
         let mut all = self.held();
-        let now = all.entry(user).or_default();
+        let now = all.entry((user, at)).or_default();
         *(if run { &mut now.1 } else { &mut now.0 }) = held;
         drop(all);
-        self.world.note(Seen::Right { user: user.0.as_u128(), run, held });
+        self.world.note(number_of(at), Seen::Right { user: user.0.as_u128(), run, held });
     }
 
-    pub fn may(&self, user: UserId, run: bool) -> bool {
-        self.held().get(&user).is_some_and(|(watch, runs)| if run { *runs } else { *watch })
+    pub fn may(&self, user: UserId, at: ExperienceId, run: bool) -> bool {
+        self.held().get(&(user, at)).is_some_and(|(watch, runs)| if run { *runs } else { *watch })
+    }
+
+    /// Everything that is so of one person.
+    fn of(&self, user: UserId) -> BTreeMap<ExperienceId, May> {
+        experiences().map(|at| (at, (self.may(user, at, false), self.may(user, at, true)))).collect()
     }
 }
 
@@ -52,7 +60,7 @@ pub struct Memory {
     world: World,
     books: Books,
     truth: Truth,
-    known: Arc<Mutex<BTreeMap<UserId, (bool, bool)>>>,
+    known: Arc<Mutex<BTreeMap<UserId, BTreeMap<ExperienceId, May>>>>,
 }
 
 impl Memory {
@@ -60,13 +68,13 @@ impl Memory {
         Self { world, books, truth, known: Arc::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<UserId, (bool, bool)>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<UserId, BTreeMap<ExperienceId, May>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads one person's rights again, if they are in memory.
     pub fn refresh(&self, user: UserId) {
-        let now = (self.truth.may(user, false), self.truth.may(user, true));
+        let now = self.truth.of(user);
         self.known().entry(user).and_modify(|known| *known = now);
     }
 
@@ -75,22 +83,22 @@ impl Memory {
         std::mem::take(&mut *self.known()).into_keys().collect()
     }
 
-    fn judge(&self, user: UserId, run: bool) -> Right {
-        match self.known().get(&user) {
+    fn judge(&self, user: UserId, at: ExperienceId, run: bool) -> Right {
+        match self.known().get(&user).map(|all| all.get(&at).copied().unwrap_or_default()) {
             None => Right::Unknown,
-            Some((watch, runs)) if if run { *runs } else { *watch } => Right::Yes { staff: run },
+            Some((watch, runs)) if if run { runs } else { watch } => Right::Yes { staff: run },
             Some(_) => Right::No("revoked".into()),
         }
     }
 }
 
 impl LiveRights for Memory {
-    fn may_watch(&self, user: UserId, _at: ExperienceId) -> Right {
-        self.judge(user, false)
+    fn may_watch(&self, user: UserId, at: ExperienceId) -> Right {
+        self.judge(user, at, false)
     }
 
-    fn may_run(&self, user: UserId, _at: ExperienceId) -> Right {
-        self.judge(user, true)
+    fn may_run(&self, user: UserId, at: ExperienceId) -> Right {
+        self.judge(user, at, true)
     }
 
     fn learn(&self, user: UserId, _at: ExperienceId) -> BoxFuture<'static, bool> {
@@ -101,7 +109,7 @@ impl LiveRights for Memory {
             }
             this.world.some_time(20).await;
             if !this.books.is_away() {
-                let now = (this.truth.may(user, false), this.truth.may(user, true));
+                let now = this.truth.of(user);
                 this.known().insert(user, now);
             }
             true

@@ -1,8 +1,8 @@
-//! The sockets as the live core sees them: two shards with the product's own topics, sockets that linger half-open, a
-//! census, closes, and publications that do not reach a shard.
+//! The sockets as the live core sees them: two shards with the product's own topics, sockets that linger half-open, closes,
+//! floods, and publications that do not reach a shard.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use backstage::{
         codes::CloseCode,
         door::{Kind, Place, ResumePoint, Seat},
         hub::{Floor, Hub, MediaPlan, Publication, Reason, ShardId},
+        protocol::Emoji,
         topic::{Step, Topic},
     },
 };
@@ -21,7 +22,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{Notify, oneshot};
 
-use crate::world::{Line, Seen, World};
+use crate::world::{Bug, Line, Seen, World, number_of};
 
 const SHARDS: u32 = 2;
 /// How often a shard that waits for a board asks for it again.
@@ -32,7 +33,6 @@ const ASK_AGAIN: u64 = 1_000;
 pub struct Shards {
     world: World,
     engine: u32,
-    experience: ExperienceId,
     shared: Arc<Shared>,
 }
 
@@ -44,9 +44,20 @@ struct Shared {
 
 struct Inner {
     sockets: BTreeMap<u64, Socket>,
-    letters: Vec<VecDeque<Letter>>,
-    topics: Vec<Topic>,
-    dead: bool,
+    letters: Vec<VecDeque<(ExperienceId, Letter)>>,
+    topics: Vec<BTreeMap<ExperienceId, Topic>>,
+    life: Life,
+}
+
+/// How an engine's sockets stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// People come here.
+    Open,
+    /// Nobody reaches it any more, and it does not know.
+    CutOff,
+    /// It is dead.
+    Killed,
 }
 
 enum Letter {
@@ -72,17 +83,17 @@ pub struct Held {
 }
 
 impl Shards {
-    pub fn new(world: World, engine: u32, experience: ExperienceId) -> Self {
+    pub fn new(world: World, engine: u32) -> Self {
         let count = SHARDS as usize;
         let inner = Mutex::new(Inner {
             sockets: BTreeMap::new(),
             letters: (0..count).map(|_| VecDeque::new()).collect(),
-            topics: (0..count).map(|_| Topic::default()).collect(),
-            dead: false,
+            topics: (0..count).map(|_| BTreeMap::new()).collect(),
+            life: Life::Open,
         });
         let arrived = (0..count).map(|_| Notify::new()).collect();
         let shared = Arc::new(Shared { inner, arrived, directory: Mutex::default() });
-        Self { world, engine, experience, shared }
+        Self { world, engine, shared }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -107,16 +118,34 @@ impl Shards {
         }
     }
 
-    /// The engine dies, and its sockets with it.
-    pub fn die(&self) {
+    /// Every socket is lost, for one reason or another.
+    pub fn lose_all(&self, life: Life) {
         let sockets = {
             let mut inner = self.inner();
-            inner.dead = true;
+            inner.life = life;
             std::mem::take(&mut inner.sockets)
         };
         for (socket, held) in sockets {
-            self.world.note(Seen::Gone { socket });
+            self.world.note(number_of(held.seat.experience), Seen::Gone { socket });
             drop((held.closed, held.place));
+        }
+    }
+
+    /// More comes at once than a mailbox takes, and some leave in the middle of it.
+    pub fn flood(&self, of: ExperienceId, messages: usize, leaving_per_cent: u64) {
+        let seats: Vec<(u64, Arc<Seat>)> = {
+            let inner = self.inner();
+            let here = inner.sockets.iter().filter(|(_, socket)| socket.seat.experience == of);
+            here.map(|(id, socket)| (*id, socket.seat.clone())).collect()
+        };
+        let (Some((_, loud)), Some(heart)) = (seats.first(), Emoji::new("❤️")) else { return };
+        let directory = self.directory().clone();
+        let Some(directory) = directory else { return };
+        (0..messages).for_each(|_| directory.react(loud, heart.clone()));
+        for (socket, _) in &seats {
+            if self.world.chance(leaving_per_cent) {
+                self.drop_socket(*socket);
+            }
         }
     }
 
@@ -126,21 +155,22 @@ impl Shards {
         let shard = usize::try_from(self.world.below(u64::from(SHARDS))).ok()?;
         let (sender, closed) = oneshot::channel();
         let mut inner = self.inner();
-        if inner.dead {
+        if inner.life != Life::Open {
             return None;
         }
-        let first = inner.topics[shard].awaits_board();
+        let of = seat.experience;
+        let first = inner.topics[shard].entry(of).or_default().awaits_board();
         let (viewer, user) = (seat.session.0.as_u128(), seat.user.0.as_u128());
         let (device, studio) = (seat.device.parse().unwrap_or(0), seat.kind == Kind::Studio);
         inner
             .sockets
             .insert(socket, Socket { seat, shard, resume, greeted: false, closed: Some(sender), place, last: None });
         drop(inner);
-        self.world.note(Seen::Seated { socket, viewer, user, device, studio });
+        self.world.note(number_of(of), Seen::Seated { socket, viewer, user, device, studio });
         if first {
-            self.ask(shard);
+            self.ask(shard, of);
         } else {
-            self.greet(shard);
+            self.greet(shard, of);
         }
         Some(Held { socket, closed })
     }
@@ -154,31 +184,36 @@ impl Shards {
     pub fn media(&self, socket: u64) -> Option<Arc<MediaPlan>> {
         let inner = self.inner();
         let socket = inner.sockets.get(&socket).filter(|socket| socket.greeted)?;
-        inner.topics[socket.shard].media().cloned()
+        inner.topics[socket.shard].get(&socket.seat.experience)?.media().cloned()
     }
 
     /// A socket is gone, or has at last been noticed to be.
     pub fn drop_socket(&self, socket: u64) {
         let held = self.inner().sockets.remove(&socket);
         if let Some(held) = held {
-            self.world.note(Seen::Gone { socket });
-            drop(held.place);
+            self.world.note(number_of(held.seat.experience), Seen::Gone { socket });
+            if self.world.has(Bug::PlaceKept) && self.world.chance(5) {
+                std::mem::forget(held.place);
+            } else {
+                drop(held.place);
+            }
         }
     }
 
-    fn ask(&self, shard: usize) {
+    fn ask(&self, shard: usize, of: ExperienceId) {
         if let (Some(directory), Ok(id)) = (self.directory().as_ref(), u32::try_from(shard)) {
-            directory.subscribe(self.experience, ShardId(id));
+            directory.subscribe(of, ShardId(id));
         }
     }
 
-    fn put(&self, shard: usize, publication: Publication) {
+    fn put(&self, shard: usize, of: ExperienceId, publication: Publication) {
         let missed = self.world.fault(5);
         let mut inner = self.inner();
-        if inner.dead {
+        // as the product's mailboxes: what nobody here listens to is not kept
+        if inner.life != Life::Open || !inner.topics[shard].contains_key(&of) {
             return;
         }
-        inner.letters[shard].push_back(if missed { Letter::Missed } else { Letter::Said(publication) });
+        inner.letters[shard].push_back((of, if missed { Letter::Missed } else { Letter::Said(publication) }));
         drop(inner);
         self.shared.arrived[shard].notify_one();
     }
@@ -187,34 +222,40 @@ impl Shards {
         let at = shard as usize;
         loop {
             let letter = self.inner().letters[at].pop_front();
-            let Some(letter) = letter else {
-                let waits = {
-                    let inner = self.inner();
-                    inner.topics[at].awaits_board() && inner.sockets.values().any(|socket| socket.shard == at)
-                };
-                if waits {
+            let Some((of, letter)) = letter else {
+                let waiting = self.waiting(at);
+                if waiting.is_empty() {
+                    self.shared.arrived[at].notified().await;
+                } else {
                     let arrived = self.shared.arrived[at].notified();
                     let clock = self.world.clock();
                     let again = clock.sleep_until(self.world.now().plus(Duration::from_millis(ASK_AGAIN)));
-                    tokio::select! { biased; () = arrived => {}, () = again => self.ask(at) }
-                } else {
-                    self.shared.arrived[at].notified().await;
+                    let ask = || waiting.iter().for_each(|of| self.ask(at, *of));
+                    tokio::select! { biased; () = arrived => {}, () = again => ask() }
                 }
                 continue;
             };
             if self.world.chance(10) {
                 self.world.some_time(30).await;
             }
-            self.take(at, letter);
+            self.take(at, of, letter);
         }
     }
 
-    fn take(&self, shard: usize, letter: Letter) {
+    /// Where sockets wait for a board.
+    fn waiting(&self, shard: usize) -> BTreeSet<ExperienceId> {
+        let inner = self.inner();
+        let here = inner.sockets.values().filter(|socket| socket.shard == shard).map(|socket| socket.seat.experience);
+        here.filter(|of| inner.topics[shard].get(of).is_some_and(Topic::awaits_board)).collect()
+    }
+
+    fn take(&self, shard: usize, of: ExperienceId, letter: Letter) {
         let mut inner = self.inner();
+        let Some(topic) = inner.topics[shard].get_mut(&of) else { return };
         let step = match letter {
-            Letter::Said(publication) => inner.topics[shard].take(publication),
+            Letter::Said(publication) => topic.take(publication),
             Letter::Missed => {
-                inner.topics[shard].fall_behind();
+                topic.fall_behind();
                 Step::Ask
             }
         };
@@ -223,34 +264,35 @@ impl Shards {
             Step::Everybody { frames, .. } => {
                 let lines: Vec<Line> = frames.iter().filter_map(read).collect();
                 let mut inner = self.inner();
-                let here = inner.sockets.iter_mut().filter(|(_, socket)| socket.shard == shard && socket.greeted);
+                let here = inner.sockets.iter_mut().filter(|(_, socket)| socket.is_at(shard, of) && socket.greeted);
                 for (id, socket) in here {
                     self.hand(*id, socket, &lines);
                 }
             }
-            Step::Ask => self.ask(shard),
+            Step::Ask => self.ask(shard, of),
             Step::Nothing | Step::Studio(_) => {}
         }
-        self.greet(shard);
+        self.greet(shard, of);
     }
 
     fn hand(&self, id: u64, socket: &mut Socket, lines: &[Line]) {
         for line in lines {
             socket.last = Some(ResumePoint { epoch: line.epoch, offset: line.offset });
-            self.world.note(Seen::Heard { socket: id, line: line.clone() });
+            self.world.note(number_of(socket.seat.experience), Seen::Heard { socket: id, line: line.clone() });
         }
     }
 
     /// Greets those who wait, if the board is there.
-    fn greet(&self, shard: usize) {
+    fn greet(&self, shard: usize, of: ExperienceId) {
         let mut inner = self.inner();
         let Inner { sockets, topics, .. } = &mut *inner;
-        for (id, socket) in sockets.iter_mut().filter(|(_, socket)| socket.shard == shard && !socket.greeted) {
-            let Some(greeting) = topics[shard].greet(socket.resume) else { return };
+        let Some(topic) = topics[shard].get(&of) else { return };
+        for (id, socket) in sockets.iter_mut().filter(|(_, socket)| socket.is_at(shard, of) && !socket.greeted) {
+            let Some(greeting) = topic.greet(socket.resume) else { return };
             socket.greeted = true;
             if greeting.recovered {
                 let (epoch, offset) = (greeting.epoch, greeting.offset);
-                self.world.note(Seen::Recovered { socket: *id, epoch, offset });
+                self.world.note(number_of(of), Seen::Recovered { socket: *id, epoch, offset });
                 socket.last = Some(ResumePoint { epoch, offset });
             }
             let lines: Vec<Line> = greeting.frames.iter().filter_map(read).collect();
@@ -267,7 +309,12 @@ impl Shards {
             let this = self.clone();
             actix_rt::spawn(async move {
                 this.world.some_time(250).await;
-                let told = this.inner().sockets.get_mut(&id).and_then(|socket| socket.closed.take());
+                let told = {
+                    let mut inner = this.inner();
+                    inner.sockets.get_mut(&id).map(|socket| (socket.seat.experience, socket.closed.take()))
+                };
+                let Some((of, told)) = told else { return };
+                this.world.note(number_of(of), Seen::Closed { socket: id, code: code.number() });
                 this.drop_socket(id);
                 if let Some(told) = told {
                     let _page_is_gone = told.send(code);
@@ -276,45 +323,40 @@ impl Shards {
         }
     }
 
-    fn tell(&self, publication: &Publication) {
+    fn tell(&self, of: ExperienceId, publication: &Publication) {
         let line = match publication {
             Publication::Board(board) => read(&board.snapshot),
             Publication::Numbered { frame, .. } | Publication::Latest { frame, .. } => read(frame),
             Publication::Studio { .. } => None,
         };
-        if let Some(line) = line {
-            self.world.note(Seen::Told { engine: self.engine, line });
+        if let Some(line) = line.filter(|_| self.inner().life != Life::Killed) {
+            self.world.note(number_of(of), Seen::Told { engine: self.engine, line });
         }
     }
 }
 
+impl Socket {
+    fn is_at(&self, shard: usize, of: ExperienceId) -> bool {
+        self.shard == shard && self.seat.experience == of
+    }
+}
+
 impl Hub for Shards {
-    fn publish(&self, _of: ExperienceId, publication: Publication) {
-        self.tell(&publication);
-        (0..SHARDS as usize).for_each(|shard| self.put(shard, publication.clone()));
+    fn publish(&self, of: ExperienceId, publication: Publication) {
+        self.tell(of, &publication);
+        (0..SHARDS as usize).for_each(|shard| self.put(shard, of, publication.clone()));
     }
 
-    fn publish_to(&self, shard: ShardId, _of: ExperienceId, publication: Publication) {
-        self.put(shard.0 as usize, publication);
+    fn publish_to(&self, shard: ShardId, of: ExperienceId, publication: Publication) {
+        self.put(shard.0 as usize, of, publication);
     }
 
-    fn census(&self, _of: ExperienceId) -> BoxFuture<'static, Vec<Arc<Seat>>> {
-        let this = self.clone();
-        async move {
-            this.world.some_time(10).await;
-            let seats = this.inner().sockets.values().map(|socket| socket.seat.clone()).collect();
-            this.world.some_time(5).await;
-            seats
-        }
-        .boxed()
+    fn close_experience(&self, of: ExperienceId, code: CloseCode, _reason: Reason) {
+        self.close(|seat| seat.experience == of, code);
     }
 
-    fn close_experience(&self, _of: ExperienceId, code: CloseCode, _reason: Reason) {
-        self.close(|_| true, code);
-    }
-
-    fn close_user(&self, user: UserId, _of: Option<ExperienceId>, code: CloseCode, _reason: Reason) {
-        self.close(|seat| seat.user == user, code);
+    fn close_user(&self, user: UserId, of: Option<ExperienceId>, code: CloseCode, _reason: Reason) {
+        self.close(|seat| seat.user == user && of.is_none_or(|of| seat.experience == of), code);
     }
 
     fn close_login(&self, login: LoginId, code: CloseCode, _reason: Reason) {

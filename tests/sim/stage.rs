@@ -12,7 +12,7 @@ use backstage::{
 };
 use futures_util::{FutureExt, future::BoxFuture};
 
-use crate::world::{Bug, Part, Seen, World};
+use crate::world::{Bug, Part, Seen, Trap, World, scene_of};
 
 /// How long the server goes on listing somebody whose browser died.
 const NOTICED_AFTER: u64 = 20_000;
@@ -30,6 +30,7 @@ pub type Receiver = Arc<dyn Fn(Hook) + Send + Sync>;
 #[derive(Clone)]
 pub struct Stage {
     world: World,
+    engine: u32,
     rooms: Arc<Mutex<Rooms>>,
     receiver: Arc<Mutex<Option<Receiver>>>,
     cut: Arc<Mutex<bool>>,
@@ -39,7 +40,8 @@ pub struct Stage {
 struct Rooms {
     open: BTreeMap<String, BTreeMap<String, Person>>,
     away: bool,
-    failures: u8,
+    /// Failures in a row, of each room; under none what concerns all.
+    failures: BTreeMap<String, u8>,
     hooks: u64,
     on_air: BTreeSet<String>,
     past: BTreeMap<String, Vec<(u64, Vec<Participant>)>>,
@@ -61,16 +63,27 @@ pub fn broadcast_of(room: &str) -> u128 {
 
 impl Stage {
     pub fn new(world: World) -> Self {
-        Self { world, rooms: Arc::default(), receiver: Arc::default(), cut: Arc::default() }
+        Self { world, engine: 0, rooms: Arc::default(), receiver: Arc::default(), cut: Arc::default() }
     }
 
-    pub fn for_another_engine(&self) -> Self {
-        Self { cut: Arc::default(), ..self.clone() }
+    pub fn for_another_engine(&self, engine: u32) -> Self {
+        Self { cut: Arc::default(), engine, ..self.clone() }
     }
 
     /// The engine is dead: it hears nothing more.
     pub fn cut(&self) {
         *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn is_cut(&self) -> bool {
+        *self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An actor orders something for the broadcast it runs.
+    fn ordered(&self, room: &str, seen: Seen) {
+        if !self.is_cut() {
+            self.world.note(scene_of(broadcast_of(room)), seen);
+        }
     }
 
     /// From now on webhooks go there.
@@ -85,7 +98,7 @@ impl Stage {
     pub fn set_away(&self, away: bool) {
         let what = Part::Media;
         self.rooms().away = away;
-        self.world.note(if away { Seen::Away { what } } else { Seen::Back { what } });
+        self.world.note_all(if away { Seen::Away { what } } else { Seen::Back { what } });
     }
 
     pub fn is_away(&self) -> bool {
@@ -122,7 +135,7 @@ impl Stage {
         let user = user_of(identity).map_or(0, |user| user.0.as_u128());
         if !encoder {
             let (broadcast, identity) = (broadcast_of(room), identity.to_owned());
-            self.world.note(Seen::Entered { broadcast, identity, user, studio });
+            self.world.note(scene_of(broadcast), Seen::Entered { broadcast, identity, user, studio });
         }
         self.hook(HookKind::Joined, room, identity);
         if publishing {
@@ -159,7 +172,8 @@ impl Stage {
         let person = self.rooms().open.get_mut(room).and_then(|people| people.remove(identity));
         let Some(person) = person else { return };
         if !person.encoder {
-            self.world.note(Seen::Out { broadcast: broadcast_of(room), identity: identity.to_owned() });
+            let broadcast = broadcast_of(room);
+            self.world.note(scene_of(broadcast), Seen::Out { broadcast, identity: identity.to_owned() });
         }
         if person.publishing {
             self.hook(HookKind::Unpublished, room, identity);
@@ -193,7 +207,8 @@ impl Stage {
         }
         rooms.open.insert(room.to_owned(), BTreeMap::new());
         drop(rooms);
-        self.world.note(Seen::RoomOpened { broadcast: broadcast_of(room) });
+        let broadcast = broadcast_of(room);
+        self.world.note(scene_of(broadcast), Seen::RoomOpened { broadcast });
         self.hook(HookKind::RoomStarted, room, "");
     }
 
@@ -201,10 +216,10 @@ impl Stage {
         let Some(people) = self.rooms().open.remove(room) else { return };
         let broadcast = broadcast_of(room);
         for (identity, _) in people.into_iter().filter(|(_, person)| !person.encoder) {
-            self.world.note(Seen::Out { broadcast, identity });
+            self.world.note(scene_of(broadcast), Seen::Out { broadcast, identity });
         }
         self.weigh(room);
-        self.world.note(Seen::RoomClosed { broadcast });
+        self.world.note(scene_of(broadcast), Seen::RoomClosed { broadcast });
         self.hook(HookKind::RoomFinished, room, "");
     }
 
@@ -219,7 +234,8 @@ impl Stage {
         drop(rooms);
         let broadcast = broadcast_of(room);
         if up != was {
-            self.world.note(if up { Seen::OnAir { broadcast } } else { Seen::OffAir { broadcast } });
+            let seen = if up { Seen::OnAir { broadcast } } else { Seen::OffAir { broadcast } };
+            self.world.note(scene_of(broadcast), seen);
         }
     }
 
@@ -251,8 +267,8 @@ impl Stage {
     }
 
     /// One call: does `work` at some moment, and answers unless the answer is lost.
-    async fn call<T>(self, work: impl FnOnce(&Self) -> T) -> Result<T, MediaFault> {
-        if *self.cut.lock().unwrap_or_else(PoisonError::into_inner) {
+    async fn call<T>(self, room: String, work: impl FnOnce(&Self) -> T) -> Result<T, MediaFault> {
+        if self.is_cut() {
             std::future::pending::<()>().await;
         }
         let slow = self.world.fault(20);
@@ -267,8 +283,9 @@ impl Stage {
         let (lost, happens) = (self.world.fault(30), self.world.chance(50));
         let lost = {
             let mut rooms = self.rooms();
-            let lost = lost && rooms.failures < FAILURES_IN_A_ROW;
-            rooms.failures = if lost { rooms.failures + 1 } else { 0 };
+            let failures = rooms.failures.entry(room).or_default();
+            let lost = lost && *failures < FAILURES_IN_A_ROW;
+            *failures = if lost { *failures + 1 } else { 0 };
             lost
         };
         if lost {
@@ -304,32 +321,40 @@ impl Rooms {
 
 impl MediaServer for Stage {
     fn open_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
+        self.ordered(room, Seen::Ordered { engine: self.engine });
         let room = room.to_owned();
-        self.clone().call(move |this| this.make(&room)).boxed()
+        self.clone().call(room.clone(), move |this| this.make(&room)).boxed()
     }
 
     fn close_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
         let room = room.to_owned();
-        self.clone().call(move |this| this.shut(&room)).boxed()
+        self.clone().call(room.clone(), move |this| this.shut(&room)).boxed()
     }
 
     fn rooms(&self) -> BoxFuture<'static, Result<Vec<String>, MediaFault>> {
-        self.clone().call(|this| this.rooms().open.keys().cloned().collect()).boxed()
+        self.clone().call(String::new(), |this| this.rooms().open.keys().cloned().collect()).boxed()
     }
 
     fn participants(&self, room: &str) -> BoxFuture<'static, Result<Vec<Participant>, MediaFault>> {
-        let room = room.to_owned();
-        self.world.note(Seen::Asked { broadcast: broadcast_of(&room) });
+        let (room, broadcast) = (room.to_owned(), broadcast_of(room));
+        self.ordered(&room, Seen::Asked { broadcast, engine: self.engine });
+        let name = room.clone();
         let ask = move |this: &Self| {
             let stale = this.world.ms().saturating_sub(STALE);
             let rooms = this.rooms();
             if this.world.has(Bug::StaleAnswers) { rooms.listed_at(&room, stale) } else { rooms.listed(&room) }
         };
-        self.clone().call(ask).boxed()
+        let this = self.clone();
+        async move {
+            this.world.step_on(scene_of(broadcast), Trap::Future);
+            this.call(name, ask).await
+        }
+        .boxed()
     }
 
     fn remove(&self, room: &str, identity: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
+        self.ordered(room, Seen::Ordered { engine: self.engine });
         let (room, identity) = (room.to_owned(), identity.to_owned());
-        self.clone().call(move |this| this.leave(&room, &identity)).boxed()
+        self.clone().call(room.clone(), move |this| this.leave(&room, &identity)).boxed()
     }
 }

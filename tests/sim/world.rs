@@ -1,18 +1,53 @@
-//! The ground of a simulated life: one clock, one seed for every choice, and the history, which is all the checker reads.
+//! The ground of a simulated life: one clock, one seed for every choice, the experiences, and the history, which is all the
+//! checker reads.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use backstage::clock::{SharedClock, Timestamp, TokioClock};
+use backstage::{
+    clock::{SharedClock, Timestamp, TokioClock},
+    ids::{BroadcastId, ExperienceId},
+};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
+use uuid::Uuid;
+
+/// How many experiences live side by side in one world.
+pub const EXPERIENCES: usize = 3;
+
+/// One of the experiences of a life.
+pub fn experience(number: usize) -> ExperienceId {
+    ExperienceId(Uuid::from_u128(0x700 + number as u128))
+}
+
+/// All of them.
+pub fn experiences() -> impl Iterator<Item = ExperienceId> {
+    (0..EXPERIENCES).map(experience)
+}
+
+/// Its number.
+pub fn number_of(experience: ExperienceId) -> usize {
+    usize::try_from(experience.0.as_u128() - 0x700).expect("an experience of this life")
+}
+
+/// The number of the experience that a broadcast belongs to, which its id ends with.
+pub fn scene_of(broadcast: u128) -> usize {
+    usize::try_from(broadcast & 0xf).expect("four bits")
+}
+
+/// The node that takes an experience away and does nothing with it.
+pub const PHANTOM: u32 = u32::MAX;
 
 /// Something that happened, in the history's own small words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Seen {
-    /// The store gave the experience to a new activation.
-    Activated { epoch: i64 },
+    /// The store gave the experience to a new activation of an engine, until then by its own clock.
+    Activated { epoch: i64, engine: u32, until: u64 },
+    /// An engine's lease was prolonged.
+    Renewed { engine: u32, epoch: i64, until: u64 },
+    /// The store said that an engine's lease, or a step of it, is another's by now.
+    Replaced { engine: u32, epoch: i64 },
     /// A broadcast is durable.
     Created { broadcast: u128, epoch: i64 },
     /// A step is durable.
@@ -31,6 +66,8 @@ pub enum Seen {
     Recovered { socket: u64, epoch: u64, offset: u64 },
     /// A socket is gone.
     Gone { socket: u64 },
+    /// The engine closes a socket.
+    Closed { socket: u64, code: u16 },
     /// Somebody's right to watch, or to run, began or ended.
     Right { user: u128, run: bool, held: bool },
     /// Somebody is in a room of the media server.
@@ -46,7 +83,9 @@ pub enum Seen {
     /// It really is gone.
     OffAir { broadcast: u128 },
     /// The media server was asked who is in a room.
-    Asked { broadcast: u128 },
+    Asked { broadcast: u128, engine: u32 },
+    /// An engine ordered something of the media server for a broadcast it runs.
+    Ordered { engine: u32 },
     /// Something is away from now on.
     Away { what: Part },
     /// It is back.
@@ -134,6 +173,27 @@ pub enum Bug {
     StaleAnswers,
     /// Some changes of rights are never delivered.
     RightsUndelivered,
+    /// Some sockets that are gone keep their place.
+    PlaceKept,
+    /// The store goes on saying that a lease is the node's when it is another's, and when the node cannot reach it.
+    LeaseForEver,
+}
+
+/// Where an actor is made to panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// While it asks the store for its experience: at its start, or in its rebuild.
+    Start,
+    /// In something it has spawned.
+    Future,
+}
+
+/// Something that happened, when, and in which experience; in all of them when none is named.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Noted {
+    pub at: u64,
+    pub of: Option<usize>,
+    pub seen: Seen,
 }
 
 /// The world. Cheap to clone.
@@ -149,9 +209,10 @@ struct Shared {
 
 struct Inner {
     random: SmallRng,
-    history: Vec<(u64, Seen)>,
+    history: Vec<Noted>,
     calm: bool,
     ids: u128,
+    traps: Vec<(usize, Trap)>,
 }
 
 /// An ordinary afternoon.
@@ -160,7 +221,8 @@ const BORN: Timestamp = Timestamp(1_795_262_400_000);
 impl World {
     pub fn new(seed: u64, bug: Option<Bug>) -> Self {
         let random = SmallRng::seed_from_u64(seed);
-        let inner = Mutex::new(Inner { random, history: Vec::with_capacity(4096), calm: false, ids: 1_000 });
+        let history = Vec::with_capacity(8192);
+        let inner = Mutex::new(Inner { random, history, calm: false, ids: 1_000, traps: vec![] });
         Self(Arc::new(Shared { clock: Arc::new(TokioClock::starting_at(BORN)), born: BORN, bug, inner }))
     }
 
@@ -185,13 +247,38 @@ impl World {
         self.0.bug == Some(bug)
     }
 
-    pub fn note(&self, seen: Seen) {
-        let now = self.ms();
-        self.inner().history.push((now, seen));
+    /// Something happened in one experience.
+    pub fn note(&self, of: usize, seen: Seen) {
+        let at = self.ms();
+        self.inner().history.push(Noted { at, of: Some(of), seen });
+    }
+
+    /// Something happened that concerns all of them.
+    pub fn note_all(&self, seen: Seen) {
+        let at = self.ms();
+        self.inner().history.push(Noted { at, of: None, seen });
+    }
+
+    /// The next actor of this experience that comes there panics.
+    pub fn set_trap(&self, of: usize, trap: Trap) {
+        self.inner().traps.push((of, trap));
+    }
+
+    /// Panics if somebody set a trap here.
+    pub fn step_on(&self, of: usize, trap: Trap) {
+        let set = {
+            let mut inner = self.inner();
+            let found = inner.traps.iter().position(|set| *set == (of, trap));
+            found.map(|at| inner.traps.swap_remove(at))
+        };
+        if set.is_some() {
+            self.note(of, Seen::Drilled);
+            panic!("this is a drill");
+        }
     }
 
     /// The history so far, taken away.
-    pub fn history(&self) -> Vec<(u64, Seen)> {
+    pub fn history(&self) -> Vec<Noted> {
         std::mem::take(&mut self.inner().history)
     }
 
@@ -215,8 +302,11 @@ impl World {
 
     /// From now on nothing goes wrong any more.
     pub fn calm_down(&self) {
-        self.inner().calm = true;
-        self.note(Seen::Calm);
+        let mut inner = self.inner();
+        inner.calm = true;
+        inner.traps.clear();
+        drop(inner);
+        self.note_all(Seen::Calm);
     }
 
     /// A fresh number for an id.
@@ -224,6 +314,16 @@ impl World {
         let mut inner = self.inner();
         inner.ids += 1;
         inner.ids
+    }
+
+    /// A fresh id for a broadcast of an experience.
+    pub fn fresh_broadcast(&self, of: usize) -> BroadcastId {
+        BroadcastId(Uuid::from_u128(self.fresh() << 4 | of as u128))
+    }
+
+    /// One of the experiences.
+    pub fn some_experience(&self) -> usize {
+        usize::try_from(self.below(EXPERIENCES as u64)).unwrap_or(0)
     }
 
     pub async fn pause(&self, ms: u64) {

@@ -17,7 +17,7 @@ struct Held {
     device: String,
     staff: bool,
     /// Sockets that sit on this place; more than one only while a reconnect overlaps the old socket.
-    sockets: u16,
+    sockets: u32,
     away_since: Option<Timestamp>,
 }
 
@@ -84,14 +84,25 @@ impl Audience {
         Ok(())
     }
 
-    /// One socket of `viewer` is gone; the place is kept for the viewer's grace when it was the last.
-    pub fn leave(&mut self, now: Timestamp, viewer: ViewerId) {
+    /// So many sockets of `viewer` are here now; the place is kept for the viewer's grace when there is none. Saying it twice
+    /// changes nothing.
+    pub fn settle(&mut self, now: Timestamp, viewer: ViewerId, sockets: u32) {
         if let Some(held) = self.places.get_mut(&viewer) {
-            held.sockets = held.sockets.saturating_sub(1);
-            if held.sockets == 0 {
-                held.away_since = Some(now);
-            }
+            held.sockets = sockets;
+            held.away_since = if sockets == 0 { held.away_since.or(Some(now)) } else { None };
         }
+    }
+
+    /// Settles every place by what `sockets` says of its viewer.
+    pub fn settle_all(&mut self, now: Timestamp, sockets: impl Fn(ViewerId) -> u32) {
+        let viewers: Vec<ViewerId> = self.places.keys().copied().collect();
+        viewers.into_iter().for_each(|viewer| self.settle(now, viewer, sockets(viewer)));
+    }
+
+    /// Whether `viewer` has a place.
+    #[must_use]
+    pub fn holds(&self, viewer: ViewerId) -> bool {
+        self.places.contains_key(&viewer)
     }
 
     /// Gives up every place of `user`, whose right has ended, and returns its devices: no grace for those who may not be here.

@@ -247,8 +247,8 @@ fn a_device_that_is_back_is_away_nowhere_any_more() {
     for who in [1, 2] {
         audience.admit(viewer(who), user(1), "tv", false, 3).unwrap();
     }
-    audience.leave(T0, viewer(1));
-    audience.leave(T0, viewer(2));
+    audience.settle(T0, viewer(1), 0);
+    audience.settle(T0, viewer(2), 0);
     audience.admit(viewer(3), user(1), "tv", false, 3).unwrap();
     assert_eq!(audience.count().now, 1);
 }
@@ -257,7 +257,7 @@ fn a_device_that_is_back_is_away_nowhere_any_more() {
 fn a_viewer_back_inside_the_grace_keeps_the_place_and_the_count_does_not_flap() {
     let mut audience = Audience::default();
     audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
-    audience.leave(T0, viewer(1));
+    audience.settle(T0, viewer(1), 0);
     assert!(!audience.expire(T0.plus(VIEWER_GRACE).minus(Duration::from_millis(1))));
     assert_eq!(audience.count().now, 1);
     audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
@@ -269,7 +269,7 @@ fn a_viewer_back_inside_the_grace_keeps_the_place_and_the_count_does_not_flap() 
 fn a_reloaded_page_without_its_ticket_is_not_counted_twice() {
     let mut audience = Audience::default();
     audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
-    audience.leave(T0, viewer(1));
+    audience.settle(T0, viewer(1), 0);
     audience.admit(viewer(2), user(1), "tv", false, 3).unwrap();
     assert_eq!((audience.count().now, audience.count().peak, audience.total()), (1, 1, 1));
 }
@@ -308,7 +308,7 @@ proptest! {
                 if let Some((_, sockets, away)) = naive.iter_mut().find(|(v, s, _)| *v == who && *s > 0) {
                     *sockets -= 1;
                     if *sockets == 0 { *away = Some(now); }
-                    audience.leave(now, viewer(who));
+                    audience.settle(now, viewer(who), *sockets);
                 }
             } else {
                 audience.evict(user(who));

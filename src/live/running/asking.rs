@@ -1,6 +1,6 @@
 //! What a running experience asks the media server, what it makes of answers and webhooks, and whom it has put out.
 
-use super::{Answer, Job, Running, is_answer};
+use super::{Answer, Job, Running, job::is_answer};
 use crate::{
     clock::Timestamp,
     ids::{BroadcastId, UserId},
@@ -152,6 +152,8 @@ impl Running {
     pub(super) fn hooked(&mut self, now: Timestamp, hook: &Hook, jobs: &mut Vec<Job>) {
         let Some(_ours) = self.broadcast().filter(|at| room_of(at.id) == hook.room) else { return };
         match hook.kind {
+            // an encoder is nobody's device; the list says whether it is one
+            HookKind::Joined if user_of(&hook.identity).is_none() => self.ask_soon(now, jobs),
             HookKind::Joined => {
                 if self.police(std::iter::once(hook.identity.as_str()), jobs) {
                     self.watch_closely(now);

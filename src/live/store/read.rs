@@ -1,15 +1,20 @@
 //! What is read of broadcasts and their journal, for pages, answers and the reconciler.
 
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::sql, prelude::*};
+use diesel::{
+    ExpressionMethods, OptionalExtension, QueryDsl,
+    dsl::sql,
+    prelude::*,
+    sql_types::{Nullable, Timestamptz},
+};
 use diesel_async::RunQueryDsl;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::{BroadcastRow, PgLedger, profile_row};
+use super::{BroadcastRow, LEASE_KIND, PgLedger, profile_row};
 use crate::{
     ids::{BroadcastId, ExperienceId, TeamId},
     limits::{LEASE_SECS, PAGE_ITEMS_MAX},
-    live::ledger::Saved,
+    live::ledger::{Leased, Saved},
     store::{
         StoreError,
         schema::{broadcast_events, broadcasts, experiences, leases, provider_events, spaces},
@@ -122,12 +127,20 @@ impl PgLedger {
         found.await
     }
 
-    /// The experiences with an open broadcast: those that have to be on duty after a start.
-    pub async fn open_experiences(&self) -> Result<Vec<ExperienceId>, StoreError> {
-        let found = self.store.run(|connection| {
+    /// The experiences with an open broadcast that no other node holds: those that have to be on duty here.
+    pub async fn ownerless_experiences(&self) -> Result<Vec<ExperienceId>, StoreError> {
+        let node = self.node.clone();
+        let found = self.store.run(move |connection| {
             async move {
+                let lease = leases::kind.eq(LEASE_KIND).and(leases::key.eq(broadcasts::experience_id));
+                let (owner, until) = (leases::node.nullable(), leases::until.nullable());
+                let now = sql::<Nullable<Timestamptz>>("now()"); // leases alone live by the database's own clock
+                let free = owner.is_null().or(owner.eq(node)).or(until.le(now));
                 let rows: Vec<Uuid> = broadcasts::table
+                    .left_join(leases::table.on(lease))
                     .filter(broadcasts::ended_at.is_null())
+                    .filter(free)
+                    .order(broadcasts::experience_id)
                     .select(broadcasts::experience_id)
                     .load(connection)
                     .await?;
@@ -179,21 +192,25 @@ impl PgLedger {
         Ok(stored.await? == 1)
     }
 
-    /// Renews the leases of this node in one statement; how many it holds.
-    pub async fn renew_leases(&self) -> Result<i64, StoreError> {
+    /// Renews these leases in one statement; those that still are this node's.
+    pub async fn renew_leases(&self, held: Leased) -> Result<Leased, StoreError> {
         let node = self.node.clone();
+        let keys: Vec<Uuid> = held.iter().map(|(experience, _)| experience.0).collect();
         let renewed = self.store.run(move |connection| {
             async move {
-                let until = sql::<diesel::sql_types::Timestamptz>(&format!("now() + interval '{LEASE_SECS} seconds'"));
-                let rows = diesel::update(leases::table)
+                let until = sql::<Timestamptz>(&format!("now() + interval '{LEASE_SECS} seconds'"));
+                let rows: Vec<(Uuid, i64)> = diesel::update(leases::table)
+                    .filter(leases::kind.eq(LEASE_KIND))
+                    .filter(leases::key.eq_any(keys))
                     .filter(leases::node.eq(node))
                     .set(leases::until.eq(until))
-                    .execute(connection)
+                    .returning((leases::key, leases::epoch))
+                    .get_results(connection)
                     .await?;
-                Ok::<_, StoreError>(i64::try_from(rows).unwrap_or(i64::MAX))
+                Ok::<_, StoreError>(rows)
             }
             .boxed()
         });
-        renewed.await
+        Ok(renewed.await?.into_iter().map(|(key, epoch)| (ExperienceId(key), epoch)).collect())
     }
 }

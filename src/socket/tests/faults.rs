@@ -195,7 +195,7 @@ fn a_reader_that_takes_nothing_for_long_is_closed_long_before_the_limit_of_bytes
         let snapshot = world::snapshot(1, 0);
         world.publish(Publication::Latest { epoch: 1, kind: crate::socket::hub::Latest::Audience, frame, snapshot });
         // each is offered to the kernel before the next, so that the last ones find its buffers full
-        block_on(world.registry.census(EXPERIENCE));
+        block_on(world.registry.settled());
     }
     // counts replace each other, so the limit of bytes is never reached
     assert_eq!(world.scene.gone.load(Ordering::SeqCst), 0);

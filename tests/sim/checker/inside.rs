@@ -1,4 +1,5 @@
-//! Nobody is inside without a right for longer than a bound: not at a socket, not in a room of the media server.
+//! Nobody is inside without a right for longer than a bound, not at a socket, not in a room of the media server; and nobody is
+//! put out of one experience for what happened in another.
 
 use std::collections::BTreeMap;
 
@@ -90,6 +91,35 @@ pub fn rights(history: &History, unrest: &Unrest) -> Result<(), String> {
                 inside.over.insert(*broadcast, *at);
             }
             Seen::Over => inside.look(*at, &rights, unrest, |_| true)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A socket that is closed for a right that ended belongs to somebody whose right, there, was not held within this time.
+const REASON: u64 = 2_000;
+/// The close code for it.
+const ACCESS_ENDED: u16 = 4003;
+
+/// Nobody with a right is put out.
+pub fn put_out_for_a_reason(history: &History) -> Result<(), String> {
+    let mut held: BTreeMap<(u128, bool), (bool, u64)> = BTreeMap::new();
+    let mut sockets: BTreeMap<u64, (u128, bool)> = BTreeMap::new();
+    for (at, seen) in history {
+        match seen {
+            Seen::Right { user, run, held: now } => {
+                held.insert((*user, *run), (*now, *at));
+            }
+            Seen::Seated { socket, user, studio, .. } => {
+                sockets.insert(*socket, (*user, *studio));
+            }
+            Seen::Closed { socket, code: ACCESS_ENDED } => {
+                let Some(who) = sockets.get(socket) else { continue };
+                if held.get(who).is_some_and(|(held, since)| *held && *at > since + REASON) {
+                    return Err(format!("rights: {at} ms: socket {socket} of {} was closed with a right", who.0));
+                }
+            }
             _ => {}
         }
     }

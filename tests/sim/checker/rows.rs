@@ -12,10 +12,10 @@ pub fn fenced_and_whole(history: &History) -> Result<(), String> {
     let mut versions: BTreeMap<u128, i64> = BTreeMap::new();
     for (at, seen) in history {
         match seen {
-            Seen::Activated { epoch } if *epoch <= newest => {
+            Seen::Activated { epoch, .. } if *epoch <= newest => {
                 return Err(format!("fence: {at} ms: epoch {epoch} again"));
             }
-            Seen::Activated { epoch } => newest = *epoch,
+            Seen::Activated { epoch, .. } => newest = *epoch,
             Seen::Created { broadcast, epoch } => {
                 if *epoch != newest {
                     return Err(format!("fence: {at} ms: epoch {epoch} created while {newest} owned"));
@@ -132,7 +132,7 @@ pub fn answered_once(history: &History) -> Result<(), String> {
             _ => {}
         }
     }
-    let last = history.last().map_or(0, |(at, _)| *at);
+    let last = history.end();
     match open.iter().find(|(_, (since, ..))| last - since > PATIENCE) {
         Some((press, (since, ..))) => Err(format!("answers: press {press} of {since} ms was never answered")),
         None => Ok(()),
