@@ -14,7 +14,7 @@ use super::{
         signal::{Signal, Verdict},
     },
     ledger::Saved,
-    order::{AdmitRefusal, Admitted},
+    order::AdmitRefusal,
 };
 use crate::{
     clock::Timestamp,
@@ -56,7 +56,7 @@ impl Crowd {
         for seat in seats {
             *sockets.entry(seat.session).or_default() += 1;
             if !self.audience.holds(seat.session) {
-                let _no_limit = self.admit(seat, usize::MAX, 0);
+                let _no_limit = self.admit(seat, usize::MAX);
             }
         }
         self.studios.retain(|studio| sockets.contains_key(studio));
@@ -68,7 +68,7 @@ impl Crowd {
     ///
     /// # Errors
     /// When the person watches on too many other devices.
-    pub fn admit(&mut self, seat: &Seat, devices_max: usize, epoch: i64) -> Result<Admitted, AdmitRefusal> {
+    pub fn admit(&mut self, seat: &Seat, devices_max: usize) -> Result<(), AdmitRefusal> {
         match seat.kind {
             Kind::Viewer => {
                 self.audience
@@ -80,7 +80,7 @@ impl Crowd {
                 self.studios.insert(seat.session);
             }
         }
-        Ok(Admitted { epoch })
+        Ok(())
     }
 
     /// So many sockets of `viewer` are here now.

@@ -34,7 +34,7 @@ pub enum Order {
     /// Make sure that the open broadcast has its room, for somebody who is about to publish.
     Room(BroadcastId, Reply<Result<View, CommandFault>>),
     /// Give somebody a place.
-    Admit(Arc<Seat>, Chair, Reply<Result<Admitted, AdmitRefusal>>),
+    Admit(Arc<Seat>, Chair, Reply<Result<(), AdmitRefusal>>),
     /// A socket is gone: how many are left is looked up.
     Left(ViewerId),
     /// A shard wants the board.
@@ -94,13 +94,6 @@ pub struct NewBroadcast {
     pub scheduled_at: Option<Timestamp>,
     /// Whether to record it.
     pub record: bool,
-}
-
-/// A place was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admitted {
-    /// The activation that gave it.
-    pub epoch: i64,
 }
 
 /// Why no place is given.

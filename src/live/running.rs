@@ -13,7 +13,7 @@ use super::{
     crowd::Crowd,
     ledger::{Activation, Commit, Creation, Profile, Record, Saved},
     media::room_of,
-    order::{AdmitRefusal, Admitted, CommandFault, NewBroadcast, Order, StatsView, View},
+    order::{AdmitRefusal, CommandFault, NewBroadcast, Order, StatsView, View},
     rights::{LiveRights, Right},
     seating::{Chair, Seating},
     tally,
@@ -223,11 +223,11 @@ impl Running {
         self.speaker.epoch()
     }
 
-    fn admit(&mut self, now: Timestamp, seat: &Seat, chair: Chair, answer: Reply<Result<Admitted, AdmitRefusal>>) {
+    fn admit(&mut self, now: Timestamp, seat: &Seat, chair: Chair, answer: Reply<Result<(), AdmitRefusal>>) {
         if answer.is_abandoned() {
             return; // one who has gone away meanwhile would never leave
         }
-        let admitted = self.crowd.admit(seat, self.profile.devices_max, self.speaker.epoch());
+        let admitted = self.crowd.admit(seat, self.profile.devices_max);
         if admitted.is_ok() && !self.seating.admit(seat, chair) {
             self.settle(now, seat.session); // gone in this very moment, and nobody will say so
         }
