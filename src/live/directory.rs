@@ -45,10 +45,6 @@ impl Default for Stays {
 }
 
 impl Stays {
-    fn get(&self, experience: ExperienceId) -> Option<&Stay> {
-        self.0.iter().find(|(at, _)| *at == experience).map(|(_, stay)| stay)
-    }
-
     fn get_mut(&mut self, experience: ExperienceId) -> Option<&mut Stay> {
         self.0.iter_mut().find(|(at, _)| *at == experience).map(|(_, stay)| stay)
     }

@@ -84,12 +84,15 @@ impl Audience {
         Ok(())
     }
 
-    /// So many sockets of `viewer` are here now; the place is kept for the viewer's grace when there is none. Saying it twice
-    /// changes nothing.
+    /// So many sockets of `viewer` are here now. When there is none, the place is kept for the viewer's grace, unless the device
+    /// sits on another by now. Saying it twice changes nothing.
     pub fn settle(&mut self, now: Timestamp, viewer: ViewerId, sockets: u32) {
-        if let Some(held) = self.places.get_mut(&viewer) {
-            held.sockets = sockets;
-            held.away_since = if sockets == 0 { held.away_since.or(Some(now)) } else { None };
+        let Some(held) = self.places.get_mut(&viewer) else { return };
+        held.sockets = sockets;
+        held.away_since = if sockets == 0 { held.away_since.or(Some(now)) } else { None };
+        let (user, device) = (held.user, held.device.clone());
+        if sockets == 0 && self.of_user(user).any(|(_, other)| other.device == device && other.sockets > 0) {
+            self.give_up(viewer);
         }
     }
 

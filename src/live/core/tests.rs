@@ -254,6 +254,17 @@ fn a_device_that_is_back_is_away_nowhere_any_more() {
 }
 
 #[test]
+fn a_device_that_sits_elsewhere_when_its_half_open_socket_is_noticed_is_not_counted_twice() {
+    let mut audience = Audience::default();
+    audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(2), user(1), "tv", false, 3).unwrap();
+    audience.settle(T0, viewer(1), 0);
+    assert_eq!((audience.count().now, audience.total()), (1, 2));
+    audience.settle(T0, viewer(2), 0);
+    assert_eq!(audience.count().now, 1, "the last one is kept");
+}
+
+#[test]
 fn a_viewer_back_inside_the_grace_keeps_the_place_and_the_count_does_not_flap() {
     let mut audience = Audience::default();
     audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
