@@ -345,7 +345,8 @@ fn crashed<A: Guarded>(
             panic = self::said(panic.as_ref()),
             "an actor panicked in its rebuild and ends"
         );
-        ctx.terminate();
+        // not `terminate`: with a cancelled timer in hand, actix 0.13.5 then turns in its poll for ever and takes the thread along
+        ctx.stop();
     }
 }
 

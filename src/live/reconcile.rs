@@ -1,11 +1,7 @@
 //! Compares the rooms there are with the rooms we want, and puts open broadcasts on duty.
 
 use super::desk::Desk;
-use crate::{
-    ids::BroadcastId,
-    limits::ROOMS_COMPARE_EVERY,
-    store::StoreError,
-};
+use crate::{ids::BroadcastId, limits::ROOMS_COMPARE_EVERY, store::StoreError};
 
 /// Puts every experience on duty that has an open broadcast and no other owner; run once after a start.
 pub async fn put_on_duty(desk: &Desk) -> Result<usize, StoreError> {

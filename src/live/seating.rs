@@ -55,9 +55,8 @@ impl Seating {
     /// The actor gives a place; `false` when whoever wanted it has gone away meanwhile, and nobody will say so.
     pub fn admit(&self, seat: &Seat, chair: Chair) -> bool {
         let hall = self.0.of.get_mut(&seat.experience);
-        let admitted = hall.and_then(|mut hall| {
-            hall.sittings.get_mut(&(seat.session, chair)).map(|sitting| sitting.admitted = true)
-        });
+        let admitted = hall
+            .and_then(|mut hall| hall.sittings.get_mut(&(seat.session, chair)).map(|sitting| sitting.admitted = true));
         admitted.is_some()
     }
 

@@ -78,14 +78,7 @@ impl Acceptor {
             Ok(accepted) => {
                 metrics::counter!(metric::SOCKET_JOINS, "outcome" => "admitted").increment(1);
                 answer.extend_from_slice(&accepted.head);
-                self.shard.seat(
-                    stream,
-                    accepted.admission,
-                    accepted.pass,
-                    accepted.knocked,
-                    &answer.freeze(),
-                    &early,
-                );
+                self.shard.seat(stream, accepted.admission, accepted.pass, accepted.knocked, &answer.freeze(), &early);
             }
             Err(problem) => {
                 metrics::counter!(metric::SOCKET_JOINS, "outcome" => outcome(&problem)).increment(1);

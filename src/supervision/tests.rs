@@ -65,6 +65,7 @@ impl Guarded for Sum {
 enum Do {
     Add(u64),
     TearAndPanic(u64),
+    CancelAndPanic,
     SpawnPanic,
     TimerPanic(Duration),
     SpawnSlowAdd(Duration),
@@ -89,6 +90,12 @@ impl Handler<Ask> for Sum {
                 Do::TearAndPanic(by) => {
                     actor.sum = 999_999 + by;
                     panic!("torn");
+                }
+                Do::CancelAndPanic => {
+                    actor.guarded_later(ctx, "kept", Duration::from_secs(60), |_, _| {});
+                    let timer = actor.guarded_later(ctx, "cancelled", Duration::from_secs(60), |_, _| {});
+                    ctx.cancel_future(timer);
+                    panic!("with a cancelled timer in hand");
                 }
                 Do::SpawnPanic => {
                     actor.guarded_spawn(ctx, "fetch", async { panic!("in a future") }, |_, (), _| {});
@@ -242,6 +249,20 @@ async fn a_panic_in_the_rebuild_ends_the_actor_and_the_keeper_starts_another() {
         assert_eq!(act(&keeper, Do::Add(5)).await, Ok(5));
         world.panics_in_rebuild.store(1, Ordering::SeqCst);
         assert_eq!(act(&keeper, Do::TearAndPanic(1)).await, Err(Unheard::Crashed));
+        assert_eq!(act(&keeper, Do::Add(1)).await, Ok(6));
+        assert_eq!(world.born.load(Ordering::SeqCst), 2);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_ends_with_a_cancelled_timer_in_hand_does_not_take_its_thread_along() {
+    run(async {
+        let world = Arc::new(World::default());
+        let keeper = keeper(&world);
+        assert_eq!(act(&keeper, Do::Add(5)).await, Ok(5));
+        world.panics_in_rebuild.store(1, Ordering::SeqCst);
+        assert_eq!(act(&keeper, Do::CancelAndPanic).await, Err(Unheard::Crashed));
         assert_eq!(act(&keeper, Do::Add(1)).await, Ok(6));
         assert_eq!(world.born.load(Ordering::SeqCst), 2);
     })

@@ -125,9 +125,8 @@ impl Node {
             media_url: String::new(),
         });
         let given = ports.clone();
-        let keeper = Keeper::new(Here::new(), clock, move |_, supervision| {
-            ExperienceActor::new(supervision, given.clone())
-        });
+        let keeper =
+            Keeper::new(Here::new(), clock, move |_, supervision| ExperienceActor::new(supervision, given.clone()));
         Self { ledger, leases, directory: Directory::new(keeper, &ports), hub }
     }
 
@@ -280,7 +279,11 @@ async fn survive_014_a_lease_is_given_to_its_own_node_at_once_and_to_another_whe
     assert_eq!(two.activate(house.stage).await.unwrap(), Claim::Elsewhere);
     assert_eq!(epoch(one.activate(house.stage).await.unwrap()), 2, "a node that starts again");
     assert_eq!(one.renew(vec![(house.stage, 2)]).await.unwrap(), [(house.stage, 2)]);
-    assert_eq!(one.renew(vec![(house.stage, 1)]).await.unwrap(), [(house.stage, 2)], "and the earlier epoch is not among them");
+    assert_eq!(
+        one.renew(vec![(house.stage, 1)]).await.unwrap(),
+        [(house.stage, 2)],
+        "and the earlier epoch is not among them"
+    );
     assert_eq!(two.renew(vec![(house.stage, 2)]).await.unwrap(), []);
 
     house.sql("update leases set until = now() - interval '1 second'".to_owned()).await;

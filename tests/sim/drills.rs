@@ -55,7 +55,7 @@ impl Scene {
             broadcasts.push(id);
             for number in 0..3 {
                 let seat = viewer(&house, of, person(20 + number));
-                audience.push(house.enter(seat, None).await.expect("a place"));
+                audience.push(house.knock(seat, None).await.expect("a place"));
             }
         }
         world.pause(2_000).await;

@@ -17,7 +17,7 @@ use backstage::{
         rights::{LiveRights, Right},
         seating::Seating,
     },
-    socket::door::{Kind, ResumePoint, Seat},
+    socket::door::{Kind, Place, ResumePoint, Seat},
     supervision::{Here, Keeper},
 };
 use uuid::Uuid;
@@ -168,8 +168,7 @@ impl House {
                 receive(&to, hook);
             }
         }));
-        let leases =
-            lease::keep(engine.leases.clone(), Arc::new(engine.books.clone()), engine.directory.clone());
+        let leases = lease::keep(engine.leases.clone(), Arc::new(engine.books.clone()), engine.directory.clone());
         let (world, on_duty) = (self.world.clone(), engine.clone());
         let put_on_duty = async move {
             world.some_time(500).await;
@@ -183,8 +182,8 @@ impl House {
         engine.tasks().extend([reconciler, actix_rt::spawn(leases), actix_rt::spawn(put_on_duty)]);
     }
 
-    /// The door: judged, admitted, seated.
-    pub async fn enter(&self, seat: Arc<Seat>, resume: Option<ResumePoint>) -> Option<(Engine, Held)> {
+    /// The door: judged and admitted.
+    async fn admit(&self, seat: Arc<Seat>) -> Option<(Engine, Place)> {
         let engine = self.engine();
         let at = seat.experience;
         engine.memory.learn(seat.user, at).await;
@@ -195,18 +194,20 @@ impl House {
         if !matches!(right, Right::Yes { .. }) {
             return None;
         }
-        let place = engine.directory.admit(seat.clone()).await.ok()?;
+        let place = engine.directory.admit(seat).await.ok()?;
+        Some((engine, place))
+    }
+
+    /// The door, for somebody who does not wait for ever: admitted, seated.
+    pub async fn knock(&self, seat: Arc<Seat>, resume: Option<ResumePoint>) -> Option<(Engine, Held)> {
+        let patience = if self.world.fault(100) { self.world.below(60) } else { 5_000 };
+        let admitted = tokio::time::timeout(Duration::from_millis(patience), self.admit(seat.clone())).await;
+        let (engine, place) = admitted.ok().flatten()?;
         if self.world.chance(20) {
-            self.world.some_time(3).await; // the answer is read before anybody sits
+            self.world.some_time(3).await; // much may happen between the answer and the sitting down
         }
         let held = engine.shards.seat(seat, place, resume)?;
         Some((engine, held))
-    }
-
-    /// The door, for somebody who does not wait for ever.
-    pub async fn knock(&self, seat: Arc<Seat>, resume: Option<ResumePoint>) -> Option<(Engine, Held)> {
-        let patience = if self.world.fault(100) { self.world.below(60) } else { 5_000 };
-        tokio::time::timeout(Duration::from_millis(patience), self.enter(seat, resume)).await.ok().flatten()
     }
 
     /// A fresh place.

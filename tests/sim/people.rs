@@ -146,7 +146,9 @@ pub async fn studio(house: House, at: ExperienceId, user: UserId) {
     loop {
         world.some_time(8_000).await;
         let engine = house.engine();
-        let Some(broadcast) = engine.books.last(at).filter(|at| at.stage.wants_room()).map(|at| at.id) else { continue };
+        let Some(broadcast) = engine.books.last(at).filter(|at| at.stage.wants_room()).map(|at| at.id) else {
+            continue;
+        };
         if world.chance(25) {
             encode(&house, broadcast).await;
         } else {

@@ -29,6 +29,8 @@ struct Roll {
     places: BTreeMap<u128, Place>,
     /// When somebody's right last ended.
     out: BTreeMap<u128, u64>,
+    /// When a place was given up because its device sat down elsewhere.
+    moved: Vec<u64>,
 }
 
 impl Roll {
@@ -39,7 +41,9 @@ impl Roll {
             place.away = None;
             return;
         }
+        let before = self.places.len();
         self.places.retain(|_, place| place.sockets > 0 || (place.user, place.device) != (user, device));
+        self.moved.extend((self.places.len()..before).map(|_| at));
         self.places.insert(viewer, Place { user, device, sockets: 1, away: None, since: at });
     }
 
@@ -59,7 +63,8 @@ impl Roll {
         let users = |places: Vec<&Place>| places.iter().map(|place| place.user).collect::<BTreeSet<_>>().len();
         let least: Vec<&Place> = self.places.values().filter(sure).collect();
         let most: Vec<&Place> = self.places.values().filter(perhaps).collect();
-        [(least.len(), most.len()), (users(least), users(most))]
+        let moved = self.moved.iter().filter(|moved| at < **moved + SLACK).count();
+        [(least.len(), most.len() + moved), (users(least), users(most))]
     }
 }
 
