@@ -62,6 +62,8 @@ pub struct Signed {
     pub scopes: Option<Scopes>,
     /// Whether they run the platform.
     pub platform_admin: bool,
+    /// Whether a role of theirs opens the studio of some team.
+    pub sees_studio: bool,
     /// When the credential ends by itself, if it does.
     pub expires_at: Option<Timestamp>,
 }

@@ -63,3 +63,11 @@ pub struct Identity {
     /// What must follow at once.
     pub consequence: Arc<dyn Consequence>,
 }
+
+impl Identity {
+    /// Somebody joined or left a team, or their role changed, and that is committed: what is remembered of them is old.
+    pub fn membership_changed(&self, user: UserId) {
+        self.authenticator.forget_user(user);
+        self.consequence.rights_changed(user);
+    }
+}

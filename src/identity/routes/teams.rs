@@ -92,7 +92,7 @@ async fn make_team(
             .boxed()
         })
         .await?;
-    identity.consequence.rights_changed(signed.user);
+    identity.membership_changed(signed.user);
     Ok(answer)
 }
 
@@ -214,7 +214,7 @@ async fn add_member(
         })
         .await?;
     if let Some(user) = joined.get() {
-        identity.consequence.rights_changed(*user);
+        identity.membership_changed(*user);
     }
     Ok(answer)
 }
@@ -243,7 +243,7 @@ async fn change_member(
         .store
         .transaction(move |connection| async move { me.change_role(connection, &signed, place, role).await }.boxed())
         .await?;
-    identity.consequence.rights_changed(member.user);
+    identity.membership_changed(member.user);
     Ok(HttpResponse::Ok().json(MemberShown::from(member)))
 }
 
@@ -262,6 +262,6 @@ async fn remove_member(
         .store
         .transaction(move |connection| async move { me.remove_member(connection, &signed, place).await }.boxed())
         .await?;
-    identity.consequence.rights_changed(member.user);
+    identity.membership_changed(member.user);
     Ok(HttpResponse::NoContent().finish())
 }

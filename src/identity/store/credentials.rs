@@ -11,7 +11,12 @@ use crate::{
     clock::Timestamp,
     identity::{
         authenticator::Signed,
-        core::{scope::Scopes, session},
+        core::{
+            role::{Permission, permits},
+            scope::Scopes,
+            session,
+        },
+        store::teams::read_role,
     },
     limits::{SESSION_IDLE, SESSION_WHOLE},
     store::{Store, StoreError},
@@ -45,15 +50,21 @@ struct Row {
     email: String,
     #[diesel(sql_type = Bool)]
     platform_admin: bool,
+    #[diesel(sql_type = Array<Text>)]
+    roles: Vec<String>,
 }
 
 const FIND: &str = "
     select s.token_hash, s.id as login, null::uuid as token, null::text[] as scopes, s.seen_at, s.expires_at,
-           u.id as user_id, u.email, u.platform_admin
+           u.id as user_id, u.email, u.platform_admin,
+           array(select distinct m.role::text from memberships m join teams g on g.id = m.team_id and g.deleted_at is null
+                  where m.user_id = u.id and m.left_at is null) as roles
       from sessions s join users u on u.id = s.user_id
      where s.token_hash = any($1) and s.revoked_at is null and s.expires_at > $2 and u.deleted_at is null
     union all
-    select t.token_hash, null, t.id, t.scopes, null, t.expires_at, u.id, u.email, u.platform_admin
+    select t.token_hash, null, t.id, t.scopes, null, t.expires_at, u.id, u.email, u.platform_admin,
+           array(select distinct m.role::text from memberships m join teams g on g.id = m.team_id and g.deleted_at is null
+                  where m.user_id = u.id and m.left_at is null)
       from api_tokens t join users u on u.id = t.user_id
      where t.token_hash = any($1) and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2)
        and u.deleted_at is null";
@@ -85,6 +96,7 @@ fn found(row: Row) -> Result<Found, StoreError> {
         .token_hash
         .try_into()
         .map_err(|_| StoreError::Corrupt { table: "sessions", why: "a token hash is not 32 bytes".into() })?;
+    let roles = row.roles.iter().map(|word| read_role(word)).collect::<Result<Vec<_>, _>>()?;
     let signed = Signed {
         user: row.user_id.into(),
         email: Arc::from(row.email),
@@ -92,6 +104,7 @@ fn found(row: Row) -> Result<Found, StoreError> {
         token: row.token.map(Into::into),
         scopes: row.scopes.map(|words| Scopes::from_words(words.iter().map(String::as_str))),
         platform_admin: row.platform_admin,
+        sees_studio: roles.into_iter().any(|role| permits(role, Permission::ReadTeam)),
         expires_at: row.expires_at.map(Into::into),
     };
     Ok(Found { hash, signed })

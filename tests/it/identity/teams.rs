@@ -112,3 +112,29 @@ async fn survive_133_fields_nobody_may_set_are_refused() {
         assert_eq!(cast.try_as(&cast.owner, "PATCH", "", body.clone()).await, "422 invalid", "{body}");
     }
 }
+
+#[actix_web::test]
+async fn the_studio_stands_in_the_menu_of_those_who_belong_to_a_team_and_of_nobody_else() {
+    let cast = cast().await;
+    let menu = async |person: &Person| {
+        let page = cast.world.json("GET", "/account/devices", Some(person), Value::Null).await;
+        assert_eq!(page.said(), "200");
+        String::from_utf8(page.body).unwrap().contains("href=\"/studio\"")
+    };
+    for member in [&cast.owner, &cast.admin, &cast.editor, &cast.analyst] {
+        assert!(menu(member).await);
+    }
+    assert!(!menu(&cast.stranger).await);
+
+    // at once, although who somebody is was just looked up
+    let wanted = json!({ "email": "stranger@example.com", "role": "analyst" });
+    assert_eq!(cast.try_as(&cast.owner, "POST", "/members", wanted).await, "201");
+    assert!(menu(&cast.stranger).await);
+    let membership = cast.membership("stranger@example.com").await;
+    assert_eq!(cast.try_as(&cast.owner, "DELETE", &format!("/members/{membership}"), Value::Null).await, "204");
+    assert!(!menu(&cast.stranger).await);
+
+    let own = cast.world.json("POST", "/api/v1/teams", Some(&cast.stranger), json!({ "name": "My own" })).await;
+    assert_eq!(own.said(), "201");
+    assert!(menu(&cast.stranger).await);
+}
