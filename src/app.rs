@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 
 use crate::{
-    access::Doorkeeper,
+    access::{Doorkeeper, Seats},
     clock::{Clock, SharedClock, SystemClock},
     commerce::JoinThrottle,
     config::Config,
@@ -66,6 +66,7 @@ pub struct App {
     /// Who may enter.
     pub doorkeeper: Doorkeeper,
     leases: Leases,
+    seats: Arc<dyn Seats>,
     joins: JoinThrottle,
     sockets: Sockets,
     csrf: Csrf,
@@ -223,6 +224,7 @@ impl App {
                 holders: consequence.clone(),
                 watching: consequence.clone(),
             },
+            seats: consequence.clone(),
             identity: base.identity(config, consequence),
             joins: JoinThrottle::new(config.limits.profile),
             doorkeeper,

@@ -10,6 +10,7 @@ mod hall;
 mod loader;
 mod patrol;
 pub mod routes;
+pub mod seats;
 pub mod source;
 pub mod store;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 pub use directory::Doorkeeper;
 pub use eviction::Eviction;
+pub use seats::Seats;
 pub use store::PgRights;
 
 /// It cannot be known just now what somebody may open: the database is away, and what was remembered is too old.

@@ -6,12 +6,15 @@ use std::{
 };
 
 use actix_rt::Arbiter;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, LocalBoxFuture},
+};
 use tokio::runtime::Handle;
 
 use crate::{
     access::{
-        Doorkeeper, Eviction, PgRights,
+        Doorkeeper, Eviction, PgRights, Seats,
         core::{Reason, Rights as Held},
     },
     clock::SharedClock,
@@ -120,6 +123,13 @@ impl HoldersChanged for Consequences {
 impl Watching for Consequences {
     fn watching(&self, experience: ExperienceId) -> u64 {
         self.directory.viewers(experience)
+    }
+}
+
+impl Seats for Consequences {
+    fn has_room(&self, user: UserId, experience: ExperienceId, device: String) -> LocalBoxFuture<'static, Option<bool>> {
+        let directory = self.directory.clone();
+        async move { directory.has_room(experience, user, device).await }.boxed_local()
     }
 }
 

@@ -71,6 +71,7 @@ pub fn app(
         .app_data(web::Data::new(this.catalog.clone()))
         .app_data(web::Data::new(this.joins.clone()))
         .app_data(web::Data::new(this.doorkeeper.clone()))
+        .app_data(web::Data::from(this.seats.clone()))
         .app_data(web::Data::new(this.csrf.clone()))
         .app_data(web::Data::new(this.replays.clone()))
         .app_data(web::Data::new(this.pages.clone()))

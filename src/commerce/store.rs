@@ -78,12 +78,15 @@ struct PriceRow {
     currency: String,
 }
 
-// Shared: a withdrawal that is being made is waited for, another join is not.
+// A name of today goes before one that was given up. Shared: a withdrawal that is being made is waited for, another join is not.
 const PASS: &str = "
     select p.id, p.status,
            (select e.slug from access_pass_experiences x join experiences e on e.id = x.experience_id
              where x.pass_id = p.id and e.deleted_at is null order by e.position, e.id limit 1) as experience
-      from access_passes p where p.space_id = $1 and p.slug = $2 and p.deleted_at is null for share of p";
+      from access_passes p
+     where p.space_id = $1 and p.deleted_at is null
+       and (p.slug = $2 or p.id = (select h.pass_id from pass_slug_history h where h.space_id = $1 and h.slug = $2))
+     order by (p.slug = $2) desc limit 1 for share of p";
 
 const PRICES: &str = "
     select id, access_days, currency from prices

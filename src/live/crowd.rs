@@ -83,6 +83,11 @@ impl Crowd {
         Ok(())
     }
 
+    /// Whether a newcomer on this device would be given a place.
+    pub fn has_room(&self, user: UserId, device: &str, devices_max: usize) -> bool {
+        self.audience.has_room(user, device, devices_max)
+    }
+
     /// So many sockets of `viewer` are here now.
     pub fn settle(&mut self, now: Timestamp, viewer: ViewerId, sockets: u32) {
         if sockets == 0 {

@@ -160,6 +160,14 @@ impl Directory {
         Ok(place.0)
     }
 
+    /// Whether a newcomer on this device of `user` would be given a place; `None` when nobody can say just now.
+    pub async fn has_room(&self, experience: ExperienceId, user: UserId, device: String) -> Option<bool> {
+        if !self.keeper.has(experience) {
+            return Some(true); // nobody is on duty where nobody watches
+        }
+        self.ask(experience, |reply| Order::HasRoom(user, device, reply)).await.ok()
+    }
+
     /// Counts somebody in before anybody is asked, so that there is no moment at which they are inside and unknown.
     fn arrive(&self, seat: Arc<Seat>) -> (Place, Chair) {
         let chair = self.seating.arrive(seat.clone());

@@ -35,6 +35,8 @@ pub enum Order {
     Room(BroadcastId, Reply<Result<View, CommandFault>>),
     /// Give somebody a place.
     Admit(Arc<Seat>, Chair, Reply<Result<(), AdmitRefusal>>),
+    /// Say whether a newcomer on this device would be given a place.
+    HasRoom(UserId, String, Reply<bool>),
     /// A socket is gone: how many are left is looked up.
     Left(ViewerId),
     /// A shard wants the board.
@@ -67,6 +69,7 @@ impl Order {
             Self::Describe(_) => "describe".to_owned(),
             Self::Room(id, _) => format!("room {id}"),
             Self::Admit(seat, ..) => format!("admit {}", seat.session),
+            Self::HasRoom(user, ..) => format!("has room {user}"),
             Self::Left(viewer) => format!("left {viewer}"),
             Self::Subscribe(shard) => format!("subscribe {shard:?}"),
             Self::React(_) => "react".to_owned(),

@@ -1,17 +1,23 @@
 //! What the member's experience page and the live studio show of an experience, in few questions.
 
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, dsl::count_star, prelude::*};
+use diesel::{
+    ExpressionMethods, QueryDsl, QueryableByName,
+    dsl::count_star,
+    prelude::*,
+    sql_types::{Bool, Integer, Nullable, SmallInt, Text, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::{
     ids::{ExperienceId, PassId, SpaceId, TeamId},
-    limits::PAGE_ITEMS_MAX,
+    limits::{EXPERIENCES_PER_SPACE_MAX, PAGE_ITEMS_MAX},
     store::{
         Store, StoreError,
-        schema::{access_grants, access_pass_experiences, access_passes, experiences, prices, spaces},
+        schema::{access_grants, access_pass_experiences, access_passes, experiences, prices},
     },
+    storefront::core::slug::Slug,
 };
 
 /// An experience and its space, as pages name them.
@@ -64,23 +70,50 @@ pub struct OpeningPass {
     pub free: bool,
 }
 
-#[derive(Queryable)]
+/// A room of a space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Which.
+    pub experience: ExperienceId,
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+#[derive(QueryableByName)]
 struct Row {
+    #[diesel(sql_type = SqlUuid)]
     space: Uuid,
+    #[diesel(sql_type = SqlUuid)]
     team: Uuid,
+    #[diesel(sql_type = Text)]
     space_slug: String,
+    #[diesel(sql_type = Text)]
     space_name: String,
+    #[diesel(sql_type = Nullable<Text>)]
     tagline: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     space_text: Option<String>,
+    #[diesel(sql_type = Text)]
     space_status: String,
+    #[diesel(sql_type = Text)]
     visibility: String,
+    #[diesel(sql_type = SqlUuid)]
     experience: Uuid,
+    #[diesel(sql_type = Text)]
     slug: String,
+    #[diesel(sql_type = Text)]
     name: String,
+    #[diesel(sql_type = Nullable<Text>)]
     text: Option<String>,
+    #[diesel(sql_type = Integer)]
     lobby_lead_secs: i32,
+    #[diesel(sql_type = Integer)]
     publisher_grace_secs: i32,
+    #[diesel(sql_type = Bool)]
     auto_start: bool,
+    #[diesel(sql_type = SmallInt)]
     device_limit: i16,
 }
 
@@ -108,58 +141,53 @@ impl From<Row> for Facts {
     }
 }
 
-/// Finds a live experience by the names in its address.
-pub async fn find(store: &Store, space: String, slug: String) -> Result<Option<Facts>, StoreError> {
-    let found = store.run(move |connection| {
-        async move {
-            let row = experiences::table
-                .inner_join(spaces::table)
-                .filter(spaces::slug.eq(space))
-                .filter(experiences::slug.eq(slug))
-                .filter(experiences::deleted_at.is_null())
-                .filter(experiences::kind.eq("live_stream"))
-                .select((
-                    (spaces::id, spaces::team_id, spaces::slug, spaces::name),
-                    (spaces::tagline, spaces::description, spaces::status, spaces::visibility),
-                    (experiences::id, experiences::slug, experiences::name, experiences::description),
-                    (experiences::lobby_lead_secs, experiences::publisher_grace_secs),
-                    (experiences::auto_start, experiences::device_limit),
-                ))
-                .first(connection)
-                .await
-                .optional()?;
-            Ok::<_, StoreError>(row)
-        }
-        .boxed()
-    });
-    type Read = (
-        (Uuid, Uuid, String, String),
-        (Option<String>, Option<String>, String, String),
-        (Uuid, String, String, Option<String>),
-        (i32, i32),
-        (bool, i16),
-    );
-    let row: Option<Read> = found.await?;
-    Ok(row.map(|(space, about, experience, times, rest)| {
-        Facts::from(Row {
-            space: space.0,
-            team: space.1,
-            space_slug: space.2,
-            space_name: space.3,
-            tagline: about.0,
-            space_text: about.1,
-            space_status: about.2,
-            visibility: about.3,
-            experience: experience.0,
-            slug: experience.1,
-            name: experience.2,
-            text: experience.3,
-            lobby_lead_secs: times.0,
-            publisher_grace_secs: times.1,
-            auto_start: rest.0,
-            device_limit: rest.1,
+// Names of today go before names that were given up.
+const FIND: &str = "
+    select s.id as space, s.team_id as team, s.slug as space_slug, s.name as space_name, s.tagline,
+           s.description as space_text, s.status as space_status, s.visibility, e.id as experience, e.slug, e.name,
+           e.description as text, e.lobby_lead_secs, e.publisher_grace_secs, e.auto_start, e.device_limit
+      from experiences e join spaces s on s.id = e.space_id
+     where (s.slug = $1 or s.id = (select h.space_id from slug_history h where h.slug = $1))
+       and (e.slug = $2 or e.id = (select h.experience_id from experience_slug_history h
+                                    where h.space_id = s.id and h.slug = $2))
+       and e.deleted_at is null and e.kind = 'live_stream'
+     order by (s.slug = $1) desc, (e.slug = $2) desc limit 1";
+
+/// Finds a live experience by the names in its address, also by those that it or its space gave up.
+pub async fn find(store: &Store, (space, slug): (Slug, Slug)) -> Result<Option<Facts>, StoreError> {
+    let found: Result<Vec<Row>, StoreError> = store
+        .run(move |connection| {
+            async move {
+                let query = diesel::sql_query(FIND).bind::<Text, _>(space.as_str()).bind::<Text, _>(slug.as_str());
+                Ok(query.load(connection).await?)
+            }
+            .boxed()
         })
-    }))
+        .await;
+    Ok(found?.into_iter().next().map(Facts::from))
+}
+
+/// The live experiences of a space, in the seller's order.
+pub async fn doors(store: &Store, space: SpaceId) -> Result<Vec<Door>, StoreError> {
+    let found: Result<Vec<(Uuid, String, String)>, StoreError> = store
+        .run(move |connection| {
+            async move {
+                let rows = experiences::table
+                    .filter(experiences::space_id.eq(space.0))
+                    .filter(experiences::deleted_at.is_null())
+                    .filter(experiences::kind.eq("live_stream"))
+                    .order((experiences::position, experiences::id))
+                    .limit(EXPERIENCES_PER_SPACE_MAX)
+                    .select((experiences::id, experiences::slug, experiences::name))
+                    .load(connection)
+                    .await?;
+                Ok(rows)
+            }
+            .boxed()
+        })
+        .await;
+    let door = |(id, slug, name): (Uuid, String, String)| Door { experience: ExperienceId(id), slug, name };
+    Ok(found?.into_iter().map(door).collect())
 }
 
 /// The passes on sale that open an experience, in the seller's order.

@@ -191,6 +191,9 @@ impl Running {
             Order::Describe(answer) => answer.send(self.view(now)),
             Order::Room(broadcast, answer) => self.want_room(now, broadcast, answer, &mut jobs),
             Order::Admit(seat, chair, answer) => self.admit(now, &seat, chair, answer),
+            Order::HasRoom(user, device, answer) => {
+                answer.send(self.crowd.has_room(user, &device, self.profile.devices_max));
+            }
             Order::Left(viewer) => self.settle(now, viewer),
             Order::Subscribe(shard) => self.speaker.answer(shard),
             Order::React(reaction) => self.crowd.react(now, &reaction),

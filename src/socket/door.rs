@@ -283,11 +283,17 @@ fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
 fn device(query: &str) -> Result<Option<String>, Problem> {
     let mut named = query.split('&').filter_map(|pair| pair.strip_prefix("device="));
     let Some(device) = named.next().filter(|device| !device.is_empty()) else { return Ok(None) };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    if named.next().is_some() || device.len() > DEVICE_BYTES_MAX || !device.bytes().all(plain) {
-        return Err(malformed("A device is named once, by at most 64 letters, digits, - and _."));
+    match device_name(device).filter(|_| named.next().is_none()) {
+        Some(device) => Ok(Some(device.to_owned())),
+        None => Err(malformed("A device is named once, by at most 64 letters, digits, - and _.")),
     }
-    Ok(Some(device.to_owned()))
+}
+
+/// The name of a device, where it can be one.
+#[must_use]
+pub fn device_name(text: &str) -> Option<&str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    Some(text).filter(|text| !text.is_empty() && text.len() <= DEVICE_BYTES_MAX && text.bytes().all(plain))
 }
 
 #[cfg(test)]

@@ -120,6 +120,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    experience_slug_history (space_id, slug) {
+        space_id -> Uuid,
+        slug -> Text,
+        experience_id -> Uuid,
+    }
+}
+
+diesel::table! {
     experiences (id) {
         id -> Uuid,
         space_id -> Uuid,
@@ -200,6 +208,14 @@ diesel::table! {
         role -> TeamRole,
         joined_at -> Timestamptz,
         left_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    pass_slug_history (space_id, slug) {
+        space_id -> Uuid,
+        slug -> Text,
+        pass_id -> Uuid,
     }
 }
 
@@ -351,12 +367,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     broadcast_events,
     broadcasts,
     creator_profiles,
+    experience_slug_history,
     experiences,
     idempotency_keys,
     jobs,
     leases,
     login_codes,
     memberships,
+    pass_slug_history,
     prices,
     provider_events,
     rights_changes,

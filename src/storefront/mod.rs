@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod core;
+mod meant;
 pub mod pages;
 pub mod routes;
 pub mod store;

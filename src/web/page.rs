@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     identity::Signed,
-    web::auth::{self, MaybeSigned},
+    web::{
+        auth::{self, MaybeSigned},
+        problem::{Code, Problem},
+    },
 };
 
 /// What all pages share.
@@ -63,7 +66,39 @@ impl Pages {
 
 fn person(signed: &Signed) -> Person {
     let name = signed.email.split('@').next().unwrap_or_default().to_owned();
-    Person { initials: initials_of(&name), name, email: signed.email.to_string(), creator: true }
+    Person { initials: initials_of(&name), name, email: signed.email.to_string(), creator: signed.sees_studio }
+}
+
+/// Leads elsewhere.
+#[must_use]
+pub fn see(status: StatusCode, location: &str) -> HttpResponse {
+    HttpResponse::build(status).insert_header((header::LOCATION, location)).finish()
+}
+
+/// The same address with the names of today; an old or differently written one leads there once and for all.
+#[must_use]
+pub fn moved(request: &HttpRequest, now: &str) -> Option<HttpResponse> {
+    if request.path() == now {
+        return None;
+    }
+    let query = request.query_string();
+    let to = if query.is_empty() { now.to_owned() } else { format!("{now}?{query}") };
+    Some(see(StatusCode::PERMANENT_REDIRECT, &to))
+}
+
+/// A page as an answer; nobody keeps a copy of what was made for one reader.
+///
+/// # Errors
+/// When it cannot be written, which is our mistake.
+pub fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+    let body = page.render().map_err(|fault| {
+        tracing::error!(%fault, "a page could not be written");
+        Code::Internal
+    })?;
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body))
 }
 
 /// Puts a page in the place of a problem when a browser asked for a page.
@@ -94,14 +129,14 @@ pub async fn errors_as_pages<B: MessageBody + 'static>(
     let retry_after = answer.headers().get(header::RETRY_AFTER).cloned();
     drop(answer);
     let page = page_for(&request, status).await;
-    let mut answer = actix_web::HttpResponse::build(status);
+    let mut answer = HttpResponse::build(status);
     if let Some(wait) = retry_after {
         answer.insert_header((header::RETRY_AFTER, wait));
     }
     if status == StatusCode::UNAUTHORIZED {
         let next = request.uri().path();
         let to = format!("/login?next={}", url::form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>());
-        let answer = actix_web::HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish();
+        let answer = HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish();
         return Ok(ServiceResponse::new(request, answer).map_into_right_body());
     }
     let answer = answer.content_type("text/html; charset=utf-8").body(page);

@@ -214,6 +214,15 @@ impl Entitlement {
         }
     }
 
+    /// The same answer on a device that is one too many: a grant opens nothing there. A role is not counted by devices.
+    #[must_use]
+    pub fn on_a_device_too_many(self) -> Self {
+        match self.reason {
+            Reason::Grant => Self::refused(Refusal::DeviceLimit, self.grant),
+            Reason::Staff | Reason::Refused(_) => self,
+        }
+    }
+
     /// The grant that this answer rests on, whichever way it went.
     #[must_use]
     pub fn rests_on(&self) -> Option<GrantId> {

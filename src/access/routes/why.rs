@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     access::{
-        Doorkeeper,
-        core::{Entitlement, Opening, Opens, Rights, judge},
+        Doorkeeper, RightsUnknown, Seats,
+        core::{Entitlement, Opening, Opens, Reason, Rights, judge},
         store::{
             grants::Listed,
             place::{self, SpaceHeld},
@@ -30,6 +30,7 @@ use crate::{
         store::{teams, users},
     },
     ids::{ExperienceId, GrantId, PassId, SpaceId, TeamId, UserId},
+    socket::door::device_name,
     store::{Denied, StoreError},
     web::problem::{Code, Problem},
 };
@@ -130,6 +131,9 @@ fn lineage(answer: &Entitlement, rights: &Rights, opening: &Opening) -> Option<L
 struct About {
     /// An id or an address; whoever asks, where it is absent. About others, admins of the team may ask.
     user: Option<String>,
+    /// The device on which they would watch, as `?device=` of the socket names it. With it the answer is the one that the
+    /// socket's door would give there now; without it, devices are not counted.
+    device: Option<String>,
 }
 
 /// Whether somebody may open an experience now, by which grant or role, or for which reason not.
@@ -137,11 +141,15 @@ struct About {
     responses((status = 200, body = AccessShown), (status = 403), (status = 404), (status = 503)))]
 #[get("/api/v1/experiences/{id}/access")]
 async fn access(
-    (doorkeeper, identity): (Data<Doorkeeper>, Data<Identity>),
+    (doorkeeper, identity, seats): (Data<Doorkeeper>, Data<Identity>, Data<dyn Seats>),
     signed: Signed,
     experience: Path<ExperienceId>,
     about: Query<About>,
 ) -> Result<HttpResponse, Problem> {
+    let device = about.device.as_deref().filter(|device| !device.is_empty());
+    if device.is_some_and(|device| device_name(device).is_none()) {
+        return Err(Problem::new(Code::Malformed).detail("A device is named by at most 64 letters, digits, - and _."));
+    }
     let opening = doorkeeper.opening(*experience).await?.ok_or(Code::NotFound)?;
     let user = match &about.user {
         None => Some(signed.user),
@@ -150,7 +158,13 @@ async fn access(
     let now = identity.clock.now();
     let shown = match user {
         Some(user) => {
-            let (answer, rights) = doorkeeper.judge_opening(user, &opening).await?;
+            let (mut answer, rights) = doorkeeper.judge_opening(user, &opening).await?;
+            if let (Reason::Grant, Some(device)) = (answer.reason, device) {
+                let room = seats.has_room(user, *experience, device.to_owned()).await;
+                if !room.ok_or(RightsUnknown)? {
+                    answer = answer.on_a_device_too_many();
+                }
+            }
             AccessShown::new(&answer, &rights, &opening, now)
         }
         // nobody has this address: what is told is what is told of somebody who holds nothing

@@ -18,7 +18,7 @@ pub struct BanRecord {
     pub space: SpaceId,
     /// The address in its one form.
     pub email: String,
-    /// Why, for the team.
+    /// Why, in the team's words; whoever is kept out reads them.
     pub reason: Option<String>,
     /// Until when; `None` is for good.
     pub until: Option<Timestamp>,
@@ -101,6 +101,18 @@ struct Row {
     at: chrono::DateTime<chrono::Utc>,
 }
 
+impl From<Row> for BanRecord {
+    fn from(row: Row) -> Self {
+        Self {
+            space: row.space_id.into(),
+            email: row.email_norm,
+            reason: row.reason,
+            until: row.until.map(Timestamp::from),
+            at: row.at.into(),
+        }
+    }
+}
+
 /// At most `most` bans of a space in the order of their addresses, those after `after`.
 ///
 /// # Errors
@@ -120,14 +132,25 @@ pub async fn list(
     .bind::<BigInt, _>(most)
     .load(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| BanRecord {
-            space: row.space_id.into(),
-            email: row.email_norm,
-            reason: row.reason,
-            until: row.until.map(Timestamp::from),
-            at: row.at.into(),
-        })
-        .collect())
+    Ok(rows.into_iter().map(BanRecord::from).collect())
+}
+
+/// The ban that names the address of `user`, whether or not it still holds.
+///
+/// # Errors
+/// When the database cannot say.
+pub async fn find_of(
+    connection: &mut AsyncPgConnection,
+    space: SpaceId,
+    user: UserId,
+) -> Result<Option<BanRecord>, StoreError> {
+    let rows: Vec<Row> = diesel::sql_query(
+        "select b.space_id, b.email_norm, b.reason, b.until, b.at
+           from space_bans b join users u on u.email_norm = b.email_norm where b.space_id = $1 and u.id = $2",
+    )
+    .bind::<SqlUuid, _>(space.0)
+    .bind::<SqlUuid, _>(user.0)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().next().map(BanRecord::from))
 }

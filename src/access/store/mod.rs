@@ -4,6 +4,7 @@ pub mod bans;
 pub mod grants;
 pub mod place;
 mod rights;
+pub mod told;
 
 use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};

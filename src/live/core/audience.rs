@@ -65,7 +65,7 @@ impl Audience {
             held.away_since = None;
             return Ok(());
         }
-        if !staff && self.other_devices(user, device) >= devices_max {
+        if !staff && !self.has_room(user, device, devices_max) {
             return Err(DeviceLimit);
         }
         // The same device without its ticket, such as a reloaded page, sits down where it sat; it is away nowhere any more.
@@ -82,6 +82,12 @@ impl Audience {
         self.users.entry(user).or_default().push(viewer);
         self.peak = self.peak.max(self.viewers());
         Ok(())
+    }
+
+    /// Whether a newcomer on this device of `user` would be given a place.
+    #[must_use]
+    pub fn has_room(&self, user: UserId, device: &str, devices_max: usize) -> bool {
+        self.other_devices(user, device) < devices_max
     }
 
     /// So many sockets of `viewer` are here now. When there is none, the place is kept for the viewer's grace, unless the device

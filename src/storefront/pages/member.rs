@@ -9,7 +9,7 @@ use actix_web::{
 };
 use futures_util::FutureExt;
 
-use super::{cue, grant_state, name_of, on_air, page, see, source_words};
+use super::{cue, grant_state, name_of, on_air, source_words};
 use crate::{
     access::core::Entitlement,
     clock::Timestamp,
@@ -25,7 +25,7 @@ use crate::{
         },
     },
     web::{
-        page::Pages,
+        page::{Pages, page, see},
         problem::{Code, Problem},
         view::{
             layout::Section,

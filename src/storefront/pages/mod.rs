@@ -4,8 +4,7 @@ pub mod member;
 pub mod public;
 pub mod studio;
 
-use actix_web::{HttpResponse, http::StatusCode, http::header, web};
-use askama::Template;
+use actix_web::web;
 
 use super::{
     Catalog,
@@ -19,12 +18,9 @@ use crate::{
     },
     clock::Timestamp,
     ids::ExperienceId,
-    web::{
-        problem::{Code, Problem},
-        view::{
-            member::GrantState,
-            parts::{Cue, OnAir},
-        },
+    web::view::{
+        member::GrantState,
+        parts::{Cue, OnAir},
     },
 };
 
@@ -33,21 +29,6 @@ pub fn register(app: &mut web::ServiceConfig) {
     member::register(app);
     studio::register(app);
     public::register(app);
-}
-
-fn see(status: StatusCode, location: &str) -> HttpResponse {
-    HttpResponse::build(status).insert_header((header::LOCATION, location)).finish()
-}
-
-fn page(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
-    let body = page.render().map_err(|fault| {
-        tracing::error!(%fault, "a page could not be written");
-        Code::Internal
-    })?;
-    Ok(HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(body))
 }
 
 /// The lamp of an open broadcast's state.

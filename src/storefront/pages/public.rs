@@ -8,7 +8,7 @@ use actix_web::{
 use futures_util::FutureExt;
 use serde::Deserialize;
 
-use super::{name_of, on_air, opens, page, room, see};
+use super::{name_of, on_air, opens, room};
 use crate::{
     commerce::{
         JoinThrottle,
@@ -27,7 +27,6 @@ use crate::{
         core::{
             page::Standing,
             pass::{Pass, PassStatus},
-            slug::Slug,
             space::SpaceStatus,
         },
         store::public::{self, Offer},
@@ -35,7 +34,7 @@ use crate::{
     web::{
         auth::MaybeSigned,
         client_address::ClientAddress,
-        page::Pages,
+        page::{Pages, moved, page, see},
         problem::{Code, Problem},
         view::{
             layout::Section,
@@ -87,23 +86,7 @@ async fn home(
 
 /// The offer of the space that is meant by `asked`, or 404.
 async fn offer(catalog: &Catalog, viewer: &MaybeSigned, asked: &str) -> Result<Offer, Problem> {
-    let slug = Slug::meant_by(asked).ok_or(Code::NotFound)?;
-    let (now, user) = (catalog.now(), viewer.0.as_ref().map(|signed| signed.user));
-    let found: Result<_, StoreError> = catalog
-        .store
-        .run(move |connection| async move { public::offer(connection, now, user, &slug).await }.boxed())
-        .await;
-    found?.ok_or_else(|| Code::NotFound.into())
-}
-
-/// The same address with the names of today; an old or differently written one leads there once and for all.
-fn moved(request: &HttpRequest, now: &str) -> Option<HttpResponse> {
-    if request.path() == now {
-        return None;
-    }
-    let query = request.query_string();
-    let to = if query.is_empty() { now.to_owned() } else { format!("{now}?{query}") };
-    Some(see(StatusCode::PERMANENT_REDIRECT, &to))
+    catalog.offer_meant(viewer.0.as_ref().map(|signed| signed.user), asked).await
 }
 
 fn head(offer: &Offer) -> SpaceHead {
@@ -227,11 +210,6 @@ fn pass_page(
     }
 }
 
-fn find_pass<'o>(offer: &'o Offer, asked: &str) -> Result<&'o Pass, Problem> {
-    let wanted = Slug::meant_by(asked).ok_or(Code::NotFound)?;
-    Ok(offer.passes.iter().find(|pass| pass.fields.slug == wanted).ok_or(Code::NotFound)?)
-}
-
 async fn pass(
     request: HttpRequest,
     (catalog, pages): (Data<Catalog>, Data<Pages>),
@@ -239,7 +217,7 @@ async fn pass(
     asked: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let offer = offer(&catalog, &viewer, &asked.0).await?;
-    let pass = find_pass(&offer, &asked.1)?;
+    let pass = catalog.pass_meant(&offer, &asked.1).await?;
     if let Some(elsewhere) = moved(&request, &format!("/{}/{}", offer.seen.space.fields.slug, pass.fields.slug)) {
         return Ok(elsewhere);
     }
@@ -280,7 +258,7 @@ async fn join(
         },
     };
     let offer = offer(&catalog, &viewer, &asked.0).await?;
-    let pass = find_pass(&offer, &asked.1)?;
+    let pass = catalog.pass_meant(&offer, &asked.1).await?;
     if error == JoinError::AlreadyOwned {
         // pressed twice, or on two pages: what they wanted is so
         return Ok(see(StatusCode::SEE_OTHER, &pass_offer(&offer, 0, pass).enter));
@@ -323,7 +301,6 @@ async fn short_room(
     asked: Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let offer = offer(&catalog, &viewer, &asked.0).await?;
-    let wanted = Slug::meant_by(&asked.1).ok_or(Code::NotFound)?;
-    let found = offer.experiences.iter().find(|one| one.fields.slug == wanted).ok_or(Code::NotFound)?;
+    let found = catalog.experience_meant(&offer, &asked.1).await?;
     Ok(see(StatusCode::FOUND, &room(offer.seen.space.fields.slug.as_str(), Some(found.fields.slug.as_str()))))
 }

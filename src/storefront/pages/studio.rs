@@ -23,12 +23,11 @@ use crate::{
         Catalog,
         core::{
             pass::{self, Pass},
-            slug::Slug,
             space,
         },
         store::{
             price,
-            public::{self, Offer},
+            public::Offer,
             studio,
         },
     },
@@ -102,13 +101,7 @@ async fn home(
 
 /// The space as its team sees it; for everybody else it has no studio.
 async fn inside(catalog: &Catalog, signed: &Signed, asked: &str) -> Result<(Offer, Role), Problem> {
-    let slug = Slug::meant_by(asked).ok_or(Code::NotFound)?;
-    let (now, user) = (catalog.now(), signed.user);
-    let found: Result<_, StoreError> = catalog
-        .store
-        .run(move |connection| async move { public::offer(connection, now, Some(user), &slug).await }.boxed())
-        .await;
-    let offer = found?.ok_or(Code::NotFound)?;
+    let offer = catalog.offer_meant(Some(signed.user), asked).await?;
     let role = offer.seen.role.ok_or(Code::NotFound)?;
     Ok((offer, role))
 }
@@ -200,8 +193,7 @@ async fn pass(
     asked: Path<(String, String)>,
 ) -> Result<StudioPassPage, Problem> {
     let (offer, role) = inside(&catalog, &signed, &asked.0).await?;
-    let wanted = Slug::meant_by(&asked.1).ok_or(Code::NotFound)?;
-    let pass = offer.passes.iter().find(|pass| pass.fields.slug == wanted).ok_or(Code::NotFound)?;
+    let pass = catalog.pass_meant(&offer, &asked.1).await?;
     let (space, id, admits) = (offer.seen.space.id, pass.id, may(role).admit);
     let found: Result<_, StoreError> = catalog
         .store

@@ -4,7 +4,6 @@ use actix_web::{
     get,
     web::{Data, Json, Path},
 };
-use futures_util::FutureExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -12,19 +11,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::body::PriceBody;
 use crate::{
     ids::{ExperienceId, PassId, SpaceId},
-    store::StoreError,
     storefront::{
         Catalog,
-        core::{
-            pass::{Pass, PassStatus},
-            slug::Slug,
-        },
-        store::public::{self, Offer},
+        core::pass::{Pass, PassStatus},
+        store::public::Offer,
     },
-    web::{
-        auth::MaybeSigned,
-        problem::{Code, Problem},
-    },
+    web::{auth::MaybeSigned, problem::Problem},
 };
 
 pub(super) fn configure(config: &mut ServiceConfig) {
@@ -140,13 +132,7 @@ fn pass_body(offer: &Offer, pass: &Pass) -> PublicPass {
 }
 
 async fn offer(catalog: &Catalog, viewer: MaybeSigned, slug: &str) -> Result<Offer, Problem> {
-    let slug = Slug::meant_by(slug).ok_or(Code::NotFound)?;
-    let (now, viewer) = (catalog.now(), viewer.0.map(|signed| signed.user));
-    let found: Result<_, StoreError> = catalog
-        .store
-        .run(move |connection| async move { public::offer(connection, now, viewer, &slug).await }.boxed())
-        .await;
-    found?.ok_or_else(|| Code::NotFound.into())
+    catalog.offer_meant(viewer.0.map(|signed| signed.user), slug).await
 }
 
 /// What the sales page of a space shows. A slug of old answers with the space under its slug of today.
@@ -186,8 +172,7 @@ async fn read_public_pass(
 ) -> Result<Json<PublicPassOffer>, Problem> {
     let (slug, pass_slug) = path.into_inner();
     let offer = offer(&catalog, viewer, &slug).await?;
-    let wanted = Slug::meant_by(&pass_slug).ok_or(Code::NotFound)?;
-    let pass = offer.passes.iter().find(|pass| pass.fields.slug == wanted).ok_or(Code::NotFound)?;
+    let pass = catalog.pass_meant(&offer, &pass_slug).await?;
     Ok(Json(PublicPassOffer {
         space: space_body(&offer),
         pass: pass_body(&offer, pass),

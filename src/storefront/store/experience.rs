@@ -21,12 +21,13 @@ use crate::{
     limits::EXPERIENCES_PER_SPACE_MAX,
     store::{
         Denied, StoreError,
-        schema::{access_pass_experiences, broadcasts, experiences},
+        schema::{access_pass_experiences, broadcasts, experience_slug_history, experiences},
     },
     storefront::core::{
         Refusal,
         experience::{DevicePolicy, Experience, ExperienceFields, ExperiencePatch, Kind, Settings},
         order,
+        slug::Slug,
     },
 };
 
@@ -141,11 +142,36 @@ pub async fn insert(
         .execute(connection)
         .await
         .map_err(|e| slug_taken(e, "one_slug_in_a_space"))?;
+    forget_former(connection, space, fields.slug.as_str()).await?;
     // A grant on the whole space opens it at once.
     let holders = record_changes(connection, by.at, Holders::OfExperience(id)).await?;
     write_down(connection, by, sight.team, "experience.created", (id.to_string(), json!({ "slug": fields.slug })))
         .await?;
     Ok((Experience { id, space, position, fields, created_at: by.at }, holders))
+}
+
+/// A name that is taken up leads nowhere else any more.
+async fn forget_former(connection: &mut AsyncPgConnection, space: SpaceId, slug: &str) -> Result<(), StoreError> {
+    diesel::delete(experience_slug_history::table.find((space.0, slug))).execute(connection).await?;
+    Ok(())
+}
+
+/// The experience of a space that gave this name up, and that is still there.
+///
+/// # Errors
+/// When the database cannot say.
+pub async fn find_former(
+    connection: &mut AsyncPgConnection,
+    space: SpaceId,
+    slug: &Slug,
+) -> Result<Option<ExperienceId>, StoreError> {
+    let found: Option<Uuid> = experience_slug_history::table
+        .find((space.0, slug.as_str()))
+        .select(experience_slug_history::experience_id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.map(Into::into))
 }
 
 /// The ids of a space's experiences, in the seller's order.
@@ -225,6 +251,17 @@ pub async fn change(
         .execute(connection)
         .await
         .map_err(|e| slug_taken(e, "one_slug_in_a_space"))?;
+    if fields.slug != before.fields.slug {
+        forget_former(connection, before.space, fields.slug.as_str()).await?;
+        diesel::insert_into(experience_slug_history::table)
+            .values((
+                experience_slug_history::space_id.eq(before.space.0),
+                experience_slug_history::slug.eq(before.fields.slug.as_str()),
+                experience_slug_history::experience_id.eq(id.0),
+            ))
+            .execute(connection)
+            .await?;
+    }
     write_down(connection, by, sight.team, "experience.changed", (id.to_string(), json!({ "slug": fields.slug })))
         .await?;
     Ok(Experience { fields, ..before })

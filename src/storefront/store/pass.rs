@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    AsChangeset, ExpressionMethods, Insertable, JoinOnDsl, QueryDsl, Queryable, Selectable, SelectableHelper,
+    AsChangeset, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable, Selectable, SelectableHelper,
     sql_types::{Array, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -23,11 +23,12 @@ use crate::{
     limits::PASSES_PER_SPACE_MAX,
     store::{
         Denied, StoreError,
-        schema::{access_pass_experiences, access_passes, experiences},
+        schema::{access_pass_experiences, access_passes, experiences, pass_slug_history},
     },
     storefront::core::{
         Refusal, order,
         pass::{Pass, PassFields, PassPatch, PassStatus, ProductType},
+        slug::Slug,
     },
 };
 
@@ -164,8 +165,33 @@ pub async fn insert(
         .execute(connection)
         .await
         .map_err(|e| slug_taken(e, "one_pass_slug_in_a_space"))?;
+    forget_former(connection, space, fields.slug.as_str()).await?;
     write_down(connection, by, sight.team, "pass.created", (id.to_string(), json!({ "slug": fields.slug }))).await?;
     Ok(Pass { id, space, position, fields, experiences: Vec::new(), created_at: by.at })
+}
+
+/// A name that is taken up leads nowhere else any more.
+async fn forget_former(connection: &mut AsyncPgConnection, space: SpaceId, slug: &str) -> Result<(), StoreError> {
+    diesel::delete(pass_slug_history::table.find((space.0, slug))).execute(connection).await?;
+    Ok(())
+}
+
+/// The pass of a space that gave this name up.
+///
+/// # Errors
+/// When the database cannot say.
+pub async fn find_former(
+    connection: &mut AsyncPgConnection,
+    space: SpaceId,
+    slug: &Slug,
+) -> Result<Option<PassId>, StoreError> {
+    let found: Option<Uuid> = pass_slug_history::table
+        .find((space.0, slug.as_str()))
+        .select(pass_slug_history::pass_id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.map(Into::into))
 }
 
 /// The passes of a space in the seller's order, for somebody of its team.
@@ -208,6 +234,17 @@ pub async fn change(
         .execute(connection)
         .await
         .map_err(|e| slug_taken(e, "one_pass_slug_in_a_space"))?;
+    if fields.slug != before.fields.slug {
+        forget_former(connection, before.space, fields.slug.as_str()).await?;
+        diesel::insert_into(pass_slug_history::table)
+            .values((
+                pass_slug_history::space_id.eq(before.space.0),
+                pass_slug_history::slug.eq(before.fields.slug.as_str()),
+                pass_slug_history::pass_id.eq(id.0),
+            ))
+            .execute(connection)
+            .await?;
+    }
     let details = json!({ "slug": fields.slug, "status": fields.status.word() });
     write_down(connection, by, sight.team, "pass.changed", (id.to_string(), details)).await?;
     Ok(Pass { fields, ..before })

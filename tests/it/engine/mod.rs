@@ -1,6 +1,7 @@
 //! The whole engine as its users meet it: the real program with its real database, the stand-ins, HTTP and sockets.
 
 mod broadcast;
+mod closed;
 mod door;
 mod fault;
 

@@ -10,13 +10,13 @@ use std::sync::{
 
 use actix_web::web;
 use backstage::{
-    access::{self, Doorkeeper, Eviction, PgRights, core::Rights},
+    access::{self, Doorkeeper, Eviction, PgRights, Seats, core::Rights},
     ids::{ExperienceId, PassId, SpaceId, TeamId, UserId},
     store::{Store, StoreError},
     supervision::Here,
 };
 use diesel_async::SimpleAsyncConnection;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use uuid::Uuid;
 
 use crate::support::{Person, World, runtime};
@@ -32,6 +32,15 @@ impl Eviction for Told {
     fn rights_unknown(&self, _: UserId) {}
     fn is_inside(&self, _: UserId) -> bool {
         true
+    }
+}
+
+/// Everybody watches on the device `tv` alone, and may do so on one device.
+struct OneTelevision;
+
+impl Seats for OneTelevision {
+    fn has_room(&self, _: UserId, _: ExperienceId, device: String) -> LocalBoxFuture<'static, Option<bool>> {
+        async move { (device != "nobody-knows").then_some(device == "tv") }.boxed_local()
     }
 }
 
@@ -136,7 +145,8 @@ impl Doors {
         let house = House::build(&store).await;
         let behind = doorkeeper.clone();
         let world = world.with(move |app| {
-            app.map(|app| app.app_data(web::Data::new(behind.clone())));
+            let seats: Arc<dyn Seats> = Arc::new(OneTelevision);
+            app.map(|app| app.app_data(web::Data::new(behind.clone())).app_data(web::Data::from(seats)));
             access::routes::register(app);
         });
         let admin = world.sign_in("admin@example.com").await;

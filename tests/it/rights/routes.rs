@@ -200,3 +200,22 @@ async fn a_space_that_is_not_published_is_closed_to_members_and_open_to_staff() 
     assert_eq!(doors.why(&ann, None).await["reason"], "space_unpublished");
     assert_eq!(doors.why(&doors.admin, None).await["reason"], "staff");
 }
+
+#[actix_web::test]
+async fn a_device_too_many_is_told_where_a_device_is_named_and_a_grant_is_what_opens() {
+    let doors = Doors::open().await;
+    let ann = doors.world.sign_in(ANN).await;
+    let on = |device: &str| format!("/api/v1/experiences/{}/access?device={device}", doors.house.stage);
+    assert_eq!(doors.ask("GET", &on("phone"), &ann, Value::Null).await.json()["reason"], "no_grant");
+    let passes = format!("/api/v1/passes/{}/grants", doors.house.pass);
+    let grant = doors.ask("POST", &passes, &doors.admin, json!({ "email": ANN })).await.json();
+    assert_eq!(doors.why(&ann, None).await["reason"], "grant", "no device is named, so none is counted");
+    assert_eq!(doors.ask("GET", &on("tv"), &ann, Value::Null).await.json()["reason"], "grant");
+    assert_eq!(doors.ask("GET", &on(""), &ann, Value::Null).await.json()["reason"], "grant");
+    let why = doors.ask("GET", &on("phone"), &ann, Value::Null).await.json();
+    assert_eq!((&why["allowed"], &why["reason"], &why["grant"]), (&json!(false), &json!("device_limit"), &Value::Null));
+    assert_eq!(why["lineage"]["grant_id"], grant["id"], "it says whose devices are counted");
+    assert_eq!(doors.ask("GET", &on("phone"), &doors.admin, Value::Null).await.json()["reason"], "staff");
+    assert_eq!(doors.ask("GET", &on("nobody-knows"), &ann, Value::Null).await.said(), "503 unavailable");
+    assert_eq!(doors.ask("GET", &on("a%20b"), &ann, Value::Null).await.said(), "400 malformed");
+}

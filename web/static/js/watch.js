@@ -135,7 +135,9 @@ function leave(why) {
 /** The server knows best what to say at a closed door: its page takes the place of this one. */
 async function showDoor() {
   try {
-    const answer = await fetch(location.href, { credentials: "same-origin", headers: { accept: "text/html" } });
+    const here = new URL(location.href);
+    here.searchParams.set("device", socket.device); // the page cannot see by itself which device asks
+    const answer = await fetch(here, { credentials: "same-origin", headers: { accept: "text/html" } });
     const door = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!one(".door", door)) return;
     one("#main").replaceWith(document.adoptNode(one("#main", door)));

@@ -1,0 +1,2 @@
+drop table pass_slug_history;
+drop table experience_slug_history;
