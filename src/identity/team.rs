@@ -6,7 +6,7 @@ use super::{
     Identity, Signed,
     core::{
         address::Address,
-        role::{self, Permission, Role},
+        role::{self, Permission, Role, needed_for},
     },
     store::{
         audit::{self, Act},
@@ -47,14 +47,6 @@ fn widened(denied: Denied<role::Refusal>) -> Denied<Refusal> {
     match denied {
         Denied::Refused(refusal) => Denied::Refused(refusal.into()),
         Denied::Fault(fault) => Denied::Fault(fault),
-    }
-}
-
-/// Who may touch a membership of this role.
-fn needed_for(role: Role) -> Permission {
-    match role {
-        Role::Owner => Permission::ManageOwners,
-        Role::Admin | Role::Editor | Role::Analyst => Permission::ManageMembers,
     }
 }
 

@@ -31,6 +31,9 @@ struct StateFields {
     until: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     starts_at: Option<Timestamp>,
+    /// Whoever watched before the broadcast was announced learns here what it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     degraded: bool,
 }
 
@@ -238,7 +241,7 @@ fn playback_fields(plan: Option<&MediaPlan>) -> PlaybackFields<'_> {
 
 fn state_fields(at: Option<&Broadcast>, degraded: bool) -> StateFields {
     let Some(at) = at else {
-        return StateFields { state: "offline", since: None, until: None, starts_at: None, degraded };
+        return StateFields { state: "offline", since: None, until: None, starts_at: None, title: None, degraded };
     };
     let until = match &at.stage {
         Stage::Reconnecting { until, .. } => Some(*until),
@@ -252,6 +255,7 @@ fn state_fields(at: Option<&Broadcast>, degraded: bool) -> StateFields {
         since: Some(at.since()),
         until,
         starts_at: at.scheduled_at.filter(|_| waits),
+        title: at.title.clone(),
         degraded: degraded && !at.stage.is_over(),
     }
 }

@@ -15,11 +15,11 @@ const FLAGS = [
   "--use-fake-device-for-media-stream", "--disable-background-networking", "--no-first-run", "--mute-audio",
 ];
 
-/** A headless Chromium. */
-export async function browser() {
+/** A headless Chromium. @param {string[]} [more] further flags */
+export async function browser(more = []) {
   const executablePath = process.env.CHROMIUM ?? SHELLS.find(existsSync);
   if (!executablePath) throw new Error("No Chromium: install chromium-headless-shell, or name one in CHROMIUM.");
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...more] });
 }
 
 /** The rendered views. `cargo test view::` writes them. */

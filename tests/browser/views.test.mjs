@@ -49,6 +49,34 @@ for (const width of [320, 1680])
     assert.deepEqual(said, []);
   });
 
+test("on a phone whatever is pressed is at least 44 px high, links inside sentences excepted", async () => {
+  const small = [];
+  await everyView({ width: 390 }, async (page, name) => {
+    const found = await page.evaluate(() => {
+      // A link is part of a sentence when words stand beside it.
+      const in_words = (link) => [...link.parentElement.childNodes].some((part) => part.nodeType === Node.TEXT_NODE && part.textContent.trim());
+      const pressed = [...document.querySelectorAll("a[href], button, select, summary, textarea, input:not([type=hidden], [type=radio], [type=checkbox], [type=range])")];
+      const least = (part) => part.matches(":is(h2, h3) a") ? 0 : 44;
+      return pressed
+        .filter((part) => part.checkVisibility() && !part.closest(".skip, .visually-hidden") && !(part.matches("a") && in_words(part)))
+        .map((part) => [part.getBoundingClientRect(), part])
+        .filter(([box, part]) => box.width > 1 && box.height + 0.5 < least(part))
+        .map(([box, part]) => `${part.tagName.toLowerCase()}.${part.className} “${part.textContent.trim().slice(0, 24)}” ${Math.round(box.height)} px`);
+    });
+    for (const one of new Set(found)) small.push(`${name}: ${one}`);
+  });
+  assert.deepEqual(small, []);
+});
+
+test("on a phone the entry of the studio's rail that one is at is in sight", async () => {
+  await everyView({ width: 390, only: (name) => name.startsWith("studio-") }, async (page, name) => {
+    const here = page.locator(".rail [aria-current]");
+    if ((await here.count()) === 0) return;
+    const box = await here.first().boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= 390, `${name}: ${JSON.stringify(box)}`);
+  });
+});
+
 test("every view shows its heading without a script, and the skip link comes first", async () => {
   const context = await chrome.newContext({ viewport: { width: 390, height: 844 }, javaScriptEnabled: false });
   const page = await context.newPage();

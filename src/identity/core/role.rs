@@ -101,6 +101,15 @@ pub fn permits(role: Role, permission: Permission) -> bool {
     }
 }
 
+/// What one needs to give somebody this role, or to change or end the membership of somebody who has it.
+#[must_use]
+pub fn needed_for(role: Role) -> Permission {
+    match role {
+        Role::Owner => Permission::ManageOwners,
+        Role::Admin | Role::Editor | Role::Analyst => Permission::ManageMembers,
+    }
+}
+
 /// Why a role does not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

@@ -41,6 +41,7 @@ async fn backstage(desk: &Desk, signed: &Signed, place: Place) -> Result<(Facts,
     };
     let space = StudioSpace {
         id: facts.space.to_string(),
+        team: facts.team.to_string(),
         slug: facts.space_slug.clone(),
         name: facts.space_name.clone(),
         tagline: facts.tagline.clone(),

@@ -110,6 +110,7 @@ fn studio_space(offer: &Offer, role: Role) -> StudioSpace {
     let fields = &offer.seen.space.fields;
     StudioSpace {
         id: offer.seen.space.id.to_string(),
+        team: offer.seen.space.team.to_string(),
         slug: fields.slug.to_string(),
         name: fields.name.clone(),
         tagline: fields.tagline.clone().unwrap_or_default(),

@@ -8,6 +8,7 @@ pub mod parts;
 pub mod sign_in;
 pub mod space;
 pub mod studio;
+pub mod team;
 
 #[cfg(test)]
 mod tests;

@@ -101,6 +101,8 @@ pub enum RailEntry {
 pub struct StudioSpace {
     /// The id on the wire, `spc_…`.
     pub id: String,
+    /// Its team on the wire.
+    pub team: String,
     /// Its slug.
     pub slug: String,
     /// Its name.

@@ -20,6 +20,7 @@ use super::{
         StudioHomePage, StudioPassPage, StudioPassRow, StudioPeoplePage, StudioSettingsPage, StudioSpaceCard,
         StudioSpacePage, StudioTeam,
     },
+    team::{Allowed, RoleChoice, StudioTeamPage, TeamMember},
 };
 
 const REASONS: [ShutReason; 12] = [
@@ -393,6 +394,49 @@ fn the_studio_shows_who_holds_a_pass_and_lets_admins_give_and_take() {
     };
     let html = page("studio-people", &people);
     assert!(html.contains("Why can they open this?") && html.contains("“shouting”"));
+}
+
+fn team_member(name: &str, role: &str, me: bool) -> TeamMember {
+    TeamMember {
+        id: format!("mem_{name}"),
+        name: name.into(),
+        email: format!("{name}@demo.test"),
+        initials: initials_of(name),
+        role: role.into(),
+        since: samples::at(-90_000),
+        me,
+        choices: vec![],
+        may_end: false,
+    }
+}
+
+#[test]
+fn a_team_page_offers_what_the_readers_role_may_do_with_each_member() {
+    let choice = |word: &str, chosen| RoleChoice { word: word.into(), chosen };
+    let choices = vec![choice("owner", false), choice("admin", false), choice("editor", true)];
+    let view = StudioTeamPage {
+        layout: samples::studio_layout("Demo Studio"),
+        id: "team_1".into(),
+        name: "Demo Studio".into(),
+        role: "owner".into(),
+        may_rename: true,
+        members: vec![
+            team_member("ines", "owner", true),
+            TeamMember { choices, may_end: true, ..team_member("kofi", "editor", false) },
+        ],
+        may_add: ["owner", "admin", "editor", "analyst"].map(str::to_owned).to_vec(),
+        roles: ["owner", "admin", "editor", "analyst"].map(str::to_owned).to_vec(),
+        allowed: vec![Allowed { words: "Run broadcasts".into(), by: vec![true, true, true, false] }],
+    };
+    let html = page("studio-team", &view);
+    assert!(html.contains("PATCH /api/v1/teams/team_1/members/mem_kofi") && html.contains("<option value=\"editor\" selected"));
+    assert!(html.contains("DELETE /api/v1/teams/team_1/members/mem_kofi") && html.contains("POST /api/v1/teams/team_1/members"));
+    assert!(!html.contains("members/mem_ines"), "the last owner can neither leave nor become something else");
+    let mut analyst = StudioTeamPage { role: "analyst".into(), may_rename: false, may_add: vec![], ..view };
+    analyst.members[1].choices.clear();
+    analyst.members[1].may_end = false;
+    let html = page("studio-team-analyst", &analyst);
+    assert!(!html.contains("PATCH /api") && !html.contains("POST /api") && !html.contains("data-opens="));
 }
 
 #[test]

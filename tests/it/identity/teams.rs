@@ -138,3 +138,34 @@ async fn the_studio_stands_in_the_menu_of_those_who_belong_to_a_team_and_of_nobo
     assert_eq!(own.said(), "201");
     assert!(menu(&cast.stranger).await);
 }
+
+#[actix_web::test]
+async fn the_page_of_a_team_offers_each_role_what_the_table_lets_it_do_and_strangers_see_none() {
+    let cast = cast().await;
+    let page = async |person: &Person| {
+        let shown = cast.world.json("GET", &format!("/studio/teams/{}", cast.team), Some(person), Value::Null).await;
+        (shown.said(), String::from_utf8(shown.body).unwrap())
+    };
+    assert_eq!(page(&cast.stranger).await.0, "404 not_found");
+    let adds = format!("POST /api/v1/teams/{}/members", cast.team);
+    let touches = async |person: &Person, email: &str, deed: &str| {
+        let member = cast.membership(email).await;
+        page(person).await.1.contains(&format!("{deed} /api/v1/teams/{}/members/{member}\"", cast.team))
+    };
+    for (person, own, may) in [
+        (&cast.owner, "owner@example.com", true),
+        (&cast.admin, "admin@example.com", true),
+        (&cast.editor, "editor@example.com", false),
+        (&cast.analyst, "analyst@example.com", false),
+    ] {
+        let (said, text) = page(person).await;
+        assert_eq!(said, "200", "{own}");
+        assert_eq!(text.contains(&adds), may, "{own}");
+        assert_eq!(touches(person, "editor@example.com", "PATCH").await, may, "{own}");
+        assert!(!touches(person, "owner@example.com", "PATCH").await, "{own}");
+        assert_eq!(touches(person, own, "DELETE").await, own != "owner@example.com", "all but the last owner may leave");
+        assert!(!touches(person, own, "PATCH").await, "{own}");
+    }
+    assert!(page(&cast.owner).await.1.contains("<option value=\"owner\""));
+    assert!(!page(&cast.admin).await.1.contains("<option value=\"owner\""), "an admin makes nobody an owner");
+}

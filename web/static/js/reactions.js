@@ -19,7 +19,8 @@ function floatUp(glyph) {
   const layer = one(".floaters");
   if (still.matches || !layer || layer.childElementCount >= MAX_IN_FLIGHT) return;
   const flying = document.createElement("span");
-  flying.textContent = glyph;
+  const drawn = all("[data-react]").find((button) => button.dataset.react === glyph);
+  flying.append(one(".glyph", drawn ?? document)?.cloneNode(true) ?? glyph);
   flying.style.left = `${70 + Math.random() * 24}%`;
   flying.style.setProperty("--dx", `${Math.round(Math.random() * 60 - 30)}px`);
   flying.addEventListener("animationend", () => flying.remove());

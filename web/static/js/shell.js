@@ -6,3 +6,8 @@ import "./times.js";
 import "./countdown.js";
 import "./toast.js";
 import "./forms.js";
+import { one } from "./dom.js";
+
+// On a phone the rail scrolls sideways: where one is must be in sight.
+const rail = one(".rail"), here = rail && one("[aria-current]", rail);
+if (here && rail.scrollWidth > rail.clientWidth) rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;

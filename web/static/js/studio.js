@@ -14,6 +14,8 @@ import { toast } from "./toast.js";
 /** How often the engine hears how the sending goes; its coming at all is the studio's heartbeat. */
 const STATS_EVERY_MS = 2000;
 const QUIET_MS = 1200;
+/** After this long without a word about the picture nothing is known of it. */
+const HEALTH_FRESH_MS = 15000;
 const OVER = ["offline", "ended", "cancelled"];
 const ON_AIR = ["live", "reconnecting"];
 const REASONS = /** @type {Record<string, string>} */ ({
@@ -30,10 +32,12 @@ const page = pageState();
 let broadcast = page.broadcast;
 let state = broadcast?.state ?? one("[data-truth]").className.match(/truth--(\w+)/)?.[1] ?? "offline";
 let until = broadcast?.until ?? null, liveAt = broadcast?.live_at ?? null, startsAt = broadcast?.scheduled_at ?? null;
+/** Distinct people, as far as the engine has told; somebody on two devices is one. @type {number | null} */
+let users = null;
 let audience = Number(one("[data-audience]").textContent.replace(/\D/g, "")) || 0;
 let peak = Number(one("[data-peak]").textContent.replace(/\D/g, "")) || 0;
 let retryAt = 0, skew = 0, busy = false;
-let connected = false;
+let connected = false, healthAt = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let linkTimer;
 
@@ -44,15 +48,16 @@ const publisher = new Publisher({ loopback: page.loopback, tracks: () => ({ pict
 
 /** @param {string} words */
 const problem = (words) => { one("[data-command-problem]").textContent = words; };
-const people = () => (audience === 1 ? "1 person" : `${count(audience)} people`);
+const heads = () => users ?? audience;
+const people = () => (heads() === 1 ? "1 person" : `${count(heads())} people`);
 
 function sayTruth() {
   if (state === "live") {
-    if (publisher.sending) return [`${people()} ${audience === 1 ? "sees and hears" : "see and hear"} you`, "Everybody with a pass who opens the page is with you."];
-    return [`${people()} ${audience === 1 ? "waits" : "wait"} for your picture`, page.picture ? "The room is live, and nothing comes from this page. Send your picture." : "The room is live. This engine runs with a stand-in for the media server, so nothing can be seen."];
+    if (publisher.sending) return [`${people()} ${heads() === 1 ? "sees and hears" : "see and hear"} you`, "Everybody with a pass who opens the page is with you."];
+    return [`${people()} ${heads() === 1 ? "waits" : "wait"} for your picture`, page.picture ? "The room is live, and nothing comes from this page. Send your picture." : "The room is live. This engine runs with a stand-in for the media server, so nothing can be seen."];
   }
-  if (state === "reconnecting") return ["Your picture is gone. The room waits.", `${people()} ${audience === 1 ? "sees" : "see"} a slate that says it is not their line. Come back and it goes on as one broadcast.`];
-  if (state === "lobby") return [publisher.sending ? "Backstage: your picture arrives, nobody sees it" : "Nobody can see or hear you", `${people()} ${audience === 1 ? "is" : "are"} waiting. They see the countdown.`];
+  if (state === "reconnecting") return ["Your picture is gone. The room waits.", `${people()} ${heads() === 1 ? "sees" : "see"} a slate that says it is not their line. Come back and it goes on as one broadcast.`];
+  if (state === "lobby") return [publisher.sending ? "Backstage: your picture arrives, nobody sees it" : "Nobody can see or hear you", `${people()} ${heads() === 1 ? "is" : "are"} waiting. They see the countdown.`];
   if (state === "scheduled") return ["Nobody can see or hear you", "The lobby opens by itself before the start, or when you open it."];
   if (state === "ended") return ["Nobody can see or hear you", "It is over. You can start the next one any time."];
   return ["Nobody can see or hear you", "Check your picture below, then open the lobby."];
@@ -66,7 +71,8 @@ function render() {
   write("[data-say-more]", more);
   write("[data-audience]", count(audience));
   write("[data-peak]", count(peak));
-  write("[data-people]", audience === 1 ? "person" : "people");
+  write("[data-heads]", count(heads()));
+  write("[data-people]", heads() === 1 ? "person" : "people");
   const clock = one("[data-start-clock]");
   clock.hidden = !(startsAt && (state === "scheduled" || state === "lobby"));
   if (startsAt) { aim(clock, startsAt); write("[data-start-at]", `until ${localTime(startsAt, "time")}`); one("[data-plan-at]").textContent = localTime(startsAt, "full"); }
@@ -74,7 +80,6 @@ function render() {
   if (send) {
     if (!page.picture) send.hidden = true;
     write("[data-publish-word]", publisher.wanted ? "Stop sending my picture" : "Send my picture");
-    send.setAttribute("aria-pressed", String(publisher.wanted));
   }
   const auto = one("[data-auto-line]");
   if (auto) auto.hidden = !(state === "lobby" && page.picture);
@@ -92,6 +97,7 @@ function takeState(frame) {
   else if (state === "live" && was !== "live" && was !== "reconnecting") liveAt = told.since ?? new Date(Date.now() + skew).toISOString();
   if (told.id) broadcast = { ...(broadcast ?? {}), id: told.id };
   if (OVER.includes(state)) { publisher.stop(); broadcast = null; }
+  if (state === "reconnecting" && was !== state) showHealth({});
   if (OVER.includes(state) && ON_AIR.includes(was)) refreshPast();
   render();
 }
@@ -107,11 +113,12 @@ async function refreshPast() {
 
 /** @param {any} frame */
 function showHealth(frame) {
+  healthAt = Date.now();
   const health = frame.health ?? frame;
-  const known = typeof health.score === "number";
+  const known = typeof health.score === "number" && state !== "reconnecting";
   write("[data-health-score]", known ? `${health.score} of 100` : "unknown");
-  const reasons = (health.reasons ?? []).map((/** @type {string} */ code) => REASONS[code] ?? code);
-  write("[data-health-say]", !known ? "Unknown. We have heard nothing from your picture for a while." : health.score >= 80 ? "Good. What you send arrives." : health.score >= 50 ? "Rough. It arrives, with gaps." : "Poor. People see it stutter.");
+  const reasons = (known ? health.reasons ?? [] : []).map((/** @type {string} */ code) => REASONS[code] ?? code);
+  write("[data-health-say]", state === "reconnecting" ? "Nothing arrives from you just now." : !known ? "Unknown. We have heard nothing from your picture for a while." : health.score >= 80 ? "Good. What you send arrives." : health.score >= 50 ? "Rough. It arrives, with gaps." : "Poor. People see it stutter.");
   one("[data-health-reasons]").replaceChildren(...reasons.map((/** @type {string} */ words) => make("li", "", words)));
 }
 
@@ -132,6 +139,7 @@ function onFrame(frame) {
 /** @param {any} told */
 function takeAudience(told) {
   audience = told.now ?? audience;
+  users = told.users ?? users;
   peak = told.peak ?? Math.max(peak, audience);
   drawAudience(audience);
   render();
@@ -237,6 +245,7 @@ one("[data-plan]")?.addEventListener("submit", async (/** @type {SubmitEvent} */
     broadcast = await call("POST", `/api/v1/experiences/${page.experience}/broadcasts`, { scheduled_at: new Date(form.elements.scheduled_at.value).toISOString(), ...(title ? { title } : {}) });
     if (broadcast.title) one("[data-plan-title]").textContent = broadcast.title;
     takeBroadcast(broadcast);
+    form.reset();
     toast("Planned. It stands on the public page.");
   } catch (error) {
     told.textContent = /** @type {Error} */ (error).message;
@@ -334,6 +343,7 @@ setInterval(() => {
   const now = Date.now() + skew, secs = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   for (const part of all("[data-retry-in]")) part.textContent = secs ? ` in ${secs} second${secs === 1 ? "" : "s"}` : "";
   if (state === "reconnecting" && until) write("[data-left]", Math.max(0, Math.ceil((Date.parse(until) - now) / 1000)));
+  if (healthAt && Date.now() - healthAt > HEALTH_FRESH_MS) showHealth({});
   if (ON_AIR.includes(state) && liveAt) {
     const on = Math.max(0, Math.floor((now - Date.parse(liveAt)) / 1000));
     write("[data-since]", [on / 3600, (on / 60) % 60, on % 60].map((n) => String(Math.floor(n)).padStart(2, "0")).join(":"));

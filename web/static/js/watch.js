@@ -74,6 +74,7 @@ function takeState(frame) {
   if (state === "lobby" || ON_AIR.includes(state)) player.warm();
   if (!ON_AIR.includes(state)) player.stop();
   else play();
+  tick();
   render();
 }
 
@@ -167,8 +168,8 @@ function onLink(told) {
 const socket = new LiveSocket({ path: page.socket, device: deviceName(), onFrame, onLink });
 wireReactions((glyph) => socket.send({ t: "react", e: glyph }));
 
-// Seconds: how long the studio is still waited for, and when the next try is.
-setInterval(() => {
+/** Seconds: how long the studio is still waited for, and when the next try is. */
+function tick() {
   const secs = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   for (const part of all("[data-retry-in]")) part.textContent = secs > 0 ? ` in ${secs} second${secs === 1 ? "" : "s"}` : "";
   if (state !== "reconnecting" || !until) return;
@@ -176,7 +177,8 @@ setInterval(() => {
   const left = Math.max(0, Math.ceil((end - now) / 1000));
   write("[data-left]", left < 100 ? left : `${Math.ceil(left / 60)} min`);
   one("[data-ring]").setAttribute("stroke-dasharray", `${Math.max(0, Math.min(100, (100 * (end - now)) / Math.max(1, end - from)))} 100`);
-}, 250);
+}
+setInterval(tick, 250);
 
 // The player's controls.
 const muteButton = one("[data-mute]"), slider = one("[data-volume]"), player_box = one("[data-player]");

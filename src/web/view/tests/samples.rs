@@ -184,6 +184,7 @@ pub fn shut(reason: ShutReason) -> ExperiencePage {
 pub fn studio_space() -> StudioSpace {
     StudioSpace {
         id: "spc_1".into(),
+        team: "team_1".into(),
         slug: "demo".into(),
         name: "Demo Space".into(),
         tagline: "One hard topic a week, live.".into(),

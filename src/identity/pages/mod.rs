@@ -1,4 +1,6 @@
-//! Signing in and out in a browser, and the list of devices; forms that work without a script.
+//! Signing in and out in a browser, the list of devices, and the page of a team.
+
+mod team;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -42,6 +44,7 @@ pub fn register(app: &mut web::ServiceConfig) {
         .route("/login/code", web::post().to(bring_code))
         .route("/logout", web::post().to(log_out))
         .route("/account/devices", web::get().to(devices));
+    team::register(app);
 }
 
 /// What the page shows beside what all pages show.
