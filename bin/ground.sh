@@ -95,8 +95,8 @@ need_livekit() {
   rmdir "$work"
 }
 
-# fingerprint FILE…: changes when one of the files does.
-fingerprint() { cat "$@" | sha256sum | cut -d ' ' -f 1; }
+# fingerprint PATH…: changes when one of the files, or one below the folders, does; also by its name.
+fingerprint() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1; }
 
 # The browser libraries, installed again only when the lock file changed.
 need_web_libraries() {
@@ -109,12 +109,12 @@ need_web_libraries() {
   printf '%s' "$now" >"$mark"
 }
 
-# The browser bundle, built again only when a source of it changed.
+# The browser bundle, built again only when a source of it changed. It comes before the programs, since the engine has it built in:
+# cargo builds the engine again whenever a file of it was written.
 build_web() {
   need_web_libraries
   local mark=web/node_modules/.backstage-built now
-  # shellcheck disable=SC2046 # file names of ours hold no spaces
-  now=$(fingerprint $(git ls-files -co --exclude-standard web | LC_ALL=C sort | xargs -r ls -d 2>/dev/null))
+  now=$(fingerprint web/static web/build.mjs web/package.json web/package-lock.json)
   [ -f web/dist/manifest.json ] && [ "$(cat "$mark" 2>/dev/null || true)" = "$now" ] && return
   (cd web && npm run --silent build)
   printf '%s' "$now" >"$mark"

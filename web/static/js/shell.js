@@ -10,4 +10,5 @@ import { one } from "./dom.js";
 
 // On a phone the rail scrolls sideways: where one is must be in sight.
 const rail = one(".rail"), here = rail && one("[aria-current]", rail);
-if (here && rail.scrollWidth > rail.clientWidth) rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;
+const show = () => { rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2; };
+if (here) { show(); addEventListener("resize", show); }
