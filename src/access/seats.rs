@@ -8,5 +8,6 @@ use crate::ids::{ExperienceId, UserId};
 pub trait Seats: Send + Sync + 'static {
     /// Whether somebody who may enter would be given a place on this device beside those they watch on already; `None` when
     /// nobody can say just now.
-    fn has_room(&self, user: UserId, experience: ExperienceId, device: String) -> LocalBoxFuture<'static, Option<bool>>;
+    fn has_room(&self, user: UserId, experience: ExperienceId, device: String)
+    -> LocalBoxFuture<'static, Option<bool>>;
 }

@@ -127,7 +127,12 @@ impl Watching for Consequences {
 }
 
 impl Seats for Consequences {
-    fn has_room(&self, user: UserId, experience: ExperienceId, device: String) -> LocalBoxFuture<'static, Option<bool>> {
+    fn has_room(
+        &self,
+        user: UserId,
+        experience: ExperienceId,
+        device: String,
+    ) -> LocalBoxFuture<'static, Option<bool>> {
         let directory = self.directory.clone();
         async move { directory.has_room(experience, user, device).await }.boxed_local()
     }

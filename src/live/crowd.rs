@@ -117,7 +117,8 @@ impl Crowd {
         if !self.studios.contains(&viewer) {
             return None;
         }
-        if publishing {
+        // the first word of a picture that has just begun brings no figures yet; it is a heartbeat, not a measurement
+        if publishing && stats != Stats::default() {
             self.gauge.measure(now, stats);
         }
         self.signal.studio(now, publishing)
@@ -158,5 +159,26 @@ impl Crowd {
             }
         }
         self.signal.tick(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::core::{broadcast::Feed, broadcast::Witness, health::Health};
+
+    #[test]
+    fn a_studio_that_says_that_it_sends_is_believed_at_once_and_measured_by_its_figures_alone() {
+        let (mut crowd, now) = (Crowd::default(), Timestamp(1_000));
+        let viewer = ViewerId::from(uuid::Uuid::from_u128(1));
+        let user = UserId::from(uuid::Uuid::from_u128(2));
+        let studio = Guest { viewer, user, device: "desk".to_owned(), kind: Kind::Studio, staff: true };
+        crowd.admit(studio, 1, 1).expect("a studio is not counted by devices");
+        let up = Some(Verdict::Up(Feed::Browser, Witness::Studio));
+        assert_eq!(crowd.sent(now, viewer, true, Stats::default()), up);
+        assert_eq!(crowd.gauge.health(now), Health::Unknown);
+        let figures = Stats { bitrate_bps: 0.0, rtt_ms: 4.0, ..Stats::default() };
+        assert_eq!(crowd.sent(now, viewer, true, figures), up);
+        assert!(matches!(crowd.gauge.health(now), Health::Known { score: 0, .. }), "no bits are a measurement too");
     }
 }

@@ -1,6 +1,8 @@
 // A whole engine for one test file: its own state directory and ports, demo data, stand-ins, and a real LiveKit server.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,7 +36,29 @@ export async function engine() {
     await gone;
     rmSync(state, { recursive: true, force: true });
   };
-  return { ...told, log: () => readFileSync(log, "utf8"), stop };
+  return { ...told, log: () => readFileSync(log, "utf8"), command: (...args) => execFileSync(program(), args, { cwd: root, env: { ...process.env, BACKSTAGE__STATE_DIR: state }, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }), state, stop };
+}
+
+/** A viewer's bare socket: what the engine says is passed over; `say` sends a short text. */
+const seat = (url, token) => new Promise((seated, refused) => {
+  const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": randomBytes(16).toString("base64"), authorization: `Bearer ${token}` };
+  request(url, { headers })
+    .on("upgrade", (_, socket) => {
+      socket.resume();
+      // One masked text frame; a mask of nothing leaves the text as it is.
+      seated({ say: (frame) => { const text = Buffer.from(JSON.stringify(frame)); socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text])); }, leave: () => socket.destroy() });
+    })
+    .on("response", (answer) => refused(new Error(`a seat was refused with ${answer.statusCode}`)))
+    .on("error", refused)
+    .end();
+});
+
+/** Gives a right to as many people of a crowd; what it answers with seats them in the demo's stage. */
+export async function crowd({ http, command, state }, viewers) {
+  const file = join(state, "crowd");
+  command("seed", "crowd", "--experience", "demo/main-stage", "--viewers", String(viewers), "--out", file);
+  const { experiences: [{ id }] } = await (await fetch(`${http}/api/v1/spaces/demo/public`)).json();
+  return () => Promise.all(readFileSync(file, "utf8").trim().split("\n").map((token) => seat(`${http}/api/v1/experiences/${id}/live`, token)));
 }
 
 const mailsTo = async (standins, email) => (await fetch(`${standins}/mail/messages?to=${encodeURIComponent(email)}`)).json();

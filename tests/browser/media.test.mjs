@@ -64,6 +64,7 @@ test("the studio's picture moves on the member's page within seconds", async () 
   assert.deepEqual((await media.call("ListParticipants", { room })).participants, [], "the preview is not published");
   await creator.page.getByRole("button", { name: "Go live", exact: true }).click();
   await until("the studio sends", () => creator.page.getByText("What they see").isVisible(), 20_000);
+  await until("the engine is told at once", () => creator.engine.heard.some((said) => said.t === "stats" && said.publishing), 500);
   fan.live();
   const first = await until("a picture", async () => { const seen = await fan.frames(); return seen.width > 0 && seen.frames > 2 ? seen : null; }, 20_000);
   await until("it moves", async () => (await fan.frames()).frames > first.frames + 5);

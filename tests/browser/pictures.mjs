@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { engine, signIn } from "./engine.mjs";
+import { crowd, engine, signIn } from "./engine.mjs";
 import { film } from "./film.mjs";
 import { browser, until } from "./house.mjs";
 
@@ -101,7 +101,7 @@ async function studioPages(creator) {
   }
 }
 
-async function broadcast(creator, member, guest) {
+async function broadcast(creator, member, guest, sit) {
   await creator.getByRole("button", { name: "Turn the camera on" }).click();
   await until("all set", async () => (await creator.locator("[data-ready]").textContent()) === "All set", 20_000);
   await shot(creator, "30-studio-ready");
@@ -109,9 +109,7 @@ async function broadcast(creator, member, guest) {
   await creator.getByLabel("Title").fill("Mixing a record in one evening");
   await creator.getByLabel("Start", { exact: true }).fill(start);
   await creator.getByRole("button", { name: "Plan it" }).click();
-  await until("lobby or scheduled", async () => (await creator.locator(".truth--lobby").isVisible()) || (await creator.locator(".truth--scheduled").isVisible()));
-  await shot(creator, "31-studio-planned");
-  if (await creator.locator(".truth--scheduled").isVisible()) await creator.getByRole("button", { name: "Open the lobby" }).click();
+  // The start is so near that the lobby opens by itself.
   await shows(creator, "lobby");
   await lit(member, "Lobby is open");
   await shot(creator, "32-studio-lobby");
@@ -122,6 +120,8 @@ async function broadcast(creator, member, guest) {
   await creator.getByRole("button", { name: "Go live", exact: true }).click();
   await shows(creator, "live");
   await until("a picture", async () => (await frames(member)) > 20, 20_000);
+  const seats = await sit();
+  seats.forEach((seat, at) => { for (let times = 0; times <= at % 3; times += 1) seat.say({ t: "react", e: ["❤️", "❤️", "👏", "🔥", "🎉"][(at + times) % 5] }); });
   for (let hearts = 0; hearts < 4; hearts += 1) { await member.locator('[data-react="❤️"]').click(); await member.waitForTimeout(300); }
   await until("health is known", async () => / of 100$/.test(await creator.locator("[data-health-score]").textContent()), 20_000);
   await creator.waitForTimeout(readme ? 25_000 : 8000);
@@ -136,6 +136,7 @@ async function broadcast(creator, member, guest) {
       await page.waitForTimeout(1500);
       writeFileSync(join(folder, `${name}.webp`), await asWebp(await page.screenshot()));
     }
+    for (const seat of seats) seat.leave();
     return;
   }
   await creator.getByRole("button", { name: /Share screen/ }).click().catch(() => {});
@@ -158,10 +159,11 @@ async function broadcast(creator, member, guest) {
 
 try {
   if (!readme) { await publicPages(); await closedDoors(); }
+  const sit = readme ? await crowd(it, 86) : async () => [];
   const creator = await somebody("creator", STUDIO);
   if (!readme) { await studioPages(creator); await creator.goto(it.http + STUDIO); }
   const member = await somebody("member", ROOM), guest = await somebody("visitor", readme ? "/account/purchased_spaces" : ROOM);
-  await broadcast(creator, member, guest);
+  await broadcast(creator, member, guest, sit);
 } finally {
   await chrome.close();
   await it.stop();

@@ -119,7 +119,7 @@ for (const [code, reason, slate] of [[4001, "signed_out", "signed_out"], [4009, 
 
 test("when access ends, the server's own door takes the place of the room", async () => {
   const engine = await enter("room-live", "live");
-  await page.route("**/room-live", async (route) => route.fulfill({ response: await route.fetch({ url: `${site.url}door-revoked` }) }));
+  await page.route(/\/room-live\?device=[\w-]+$/, async (route) => route.fulfill({ response: await route.fetch({ url: `${site.url}door-revoked` }) }));
   engine.say({ t: "bye", code: 4003, reason: "revoked", reconnect: false, after_ms: 0 });
   engine.close(4003, "revoked");
   await until("the door", () => page.getByText("The team took your VIP back").isVisible());

@@ -25,11 +25,7 @@ use crate::{
             pass::{self, Pass},
             space,
         },
-        store::{
-            price,
-            public::Offer,
-            studio,
-        },
+        store::{price, public::Offer, studio},
     },
     web::{
         page::Pages,

@@ -429,8 +429,14 @@ fn a_team_page_offers_what_the_readers_role_may_do_with_each_member() {
         allowed: vec![Allowed { words: "Run broadcasts".into(), by: vec![true, true, true, false] }],
     };
     let html = page("studio-team", &view);
-    assert!(html.contains("PATCH /api/v1/teams/team_1/members/mem_kofi") && html.contains("<option value=\"editor\" selected"));
-    assert!(html.contains("DELETE /api/v1/teams/team_1/members/mem_kofi") && html.contains("POST /api/v1/teams/team_1/members"));
+    assert!(
+        html.contains("PATCH /api/v1/teams/team_1/members/mem_kofi")
+            && html.contains("<option value=\"editor\" selected")
+    );
+    assert!(
+        html.contains("DELETE /api/v1/teams/team_1/members/mem_kofi")
+            && html.contains("POST /api/v1/teams/team_1/members")
+    );
     assert!(!html.contains("members/mem_ines"), "the last owner can neither leave nor become something else");
     let mut analyst = StudioTeamPage { role: "analyst".into(), may_rename: false, may_add: vec![], ..view };
     analyst.members[1].choices.clear();

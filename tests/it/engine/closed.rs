@@ -147,7 +147,8 @@ fn the_device_that_is_one_too_many_is_told_so_by_the_answer_and_by_the_page() {
         let [creator, member] = ["creator", "member"].map(|name| engine.token(&format!("{name}@demo.test")));
         let experience = engine.experience().await;
         let one = json!({ "device_limit": 1 });
-        let changed = engine.call(Method::PATCH, &format!("/api/v1/experiences/{experience}"), &creator, Some(one)).await;
+        let changed =
+            engine.call(Method::PATCH, &format!("/api/v1/experiences/{experience}"), &creator, Some(one)).await;
         assert_eq!(changed.0, StatusCode::OK, "{}", changed.1);
         let live = format!("/api/v1/experiences/{experience}/live");
         let bearer = [("authorization", format!("Bearer {member}"))];

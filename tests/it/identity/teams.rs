@@ -163,7 +163,11 @@ async fn the_page_of_a_team_offers_each_role_what_the_table_lets_it_do_and_stran
         assert_eq!(text.contains(&adds), may, "{own}");
         assert_eq!(touches(person, "editor@example.com", "PATCH").await, may, "{own}");
         assert!(!touches(person, "owner@example.com", "PATCH").await, "{own}");
-        assert_eq!(touches(person, own, "DELETE").await, own != "owner@example.com", "all but the last owner may leave");
+        assert_eq!(
+            touches(person, own, "DELETE").await,
+            own != "owner@example.com",
+            "all but the last owner may leave"
+        );
         assert!(!touches(person, own, "PATCH").await, "{own}");
     }
     assert!(page(&cast.owner).await.1.contains("<option value=\"owner\""));

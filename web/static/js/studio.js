@@ -44,7 +44,15 @@ let linkTimer;
 const drawBitrate = spark(one('[data-spark="bitrate"]')), drawAudience = spark(one('[data-spark="audience"]'));
 const preview = one("[data-preview]");
 const camera = new Camera({ onChange: showDevices, onLevel: showLevel });
-const publisher = new Publisher({ loopback: page.loopback, tracks: () => ({ picture: camera.picture, sound: camera.mic }), onChange: render });
+const publisher = new Publisher({ loopback: page.loopback, tracks: () => ({ picture: camera.picture, sound: camera.mic }), onChange: publisherChanged });
+
+let sent = false;
+/** The engine hears at once that a picture goes out: were this page to die now, nobody else would tell that it is gone. */
+function publisherChanged() {
+  if (publisher.sending && !sent) socket.send({ t: "stats", publishing: true });
+  sent = publisher.sending;
+  render();
+}
 
 /** @param {string} words */
 const problem = (words) => { one("[data-command-problem]").textContent = words; };
