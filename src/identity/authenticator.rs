@@ -396,6 +396,7 @@ mod tests {
             token: None,
             scopes: None,
             platform_admin: false,
+            sees_studio: false,
             expires_at: None,
         }
     }
