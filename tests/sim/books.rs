@@ -248,7 +248,7 @@ impl Rows {
     fn last(&self, of: ExperienceId) -> Option<Saved> {
         let all = || self.broadcasts.values().filter(|row| row.saved.broadcast.experience == of);
         let open = all().find(|row| !row.saved.broadcast.stage.is_over());
-        open.or_else(|| all().last()).map(|row| row.saved.clone())
+        open.or_else(|| all().next_back()).map(|row| row.saved.clone())
     }
 
     /// Gives an experience to somebody; steps of whoever had it do not pass any more.

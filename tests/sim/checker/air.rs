@@ -28,7 +28,7 @@ pub fn grace(history: &History, grace: Duration) -> Result<(), String> {
     let mut up: BTreeMap<u128, u64> = BTreeMap::new();
     let mut until: BTreeMap<u128, (u64, u64)> = BTreeMap::new();
     let mut media_away: Option<u64> = None;
-    let mut media_back = 0;
+    let (mut media_back, mut away_before) = (0, None::<u64>);
     for (at, seen) in history {
         match seen {
             Seen::OnAir { broadcast } => {
@@ -37,8 +37,11 @@ pub fn grace(history: &History, grace: Duration) -> Result<(), String> {
             Seen::OffAir { broadcast } => {
                 up.remove(broadcast);
             }
-            Seen::Away { what: Part::Media } => media_away = Some(*at),
-            Seen::Back { what: Part::Media } => (media_away, media_back) = (None, *at),
+            // a return so short that no question fell into it is none
+            Seen::Away { what: Part::Media } => {
+                media_away = away_before.filter(|_| at - media_back < ANSWER).or(Some(*at));
+            }
+            Seen::Back { what: Part::Media } => (away_before, media_away, media_back) = (media_away, None, *at),
             Seen::Saved { broadcast, state: "reconnecting", facts, .. } => {
                 let (since, ends) = facts.grace.unwrap_or_default();
                 if ends - since != i64::try_from(ms(grace)).unwrap_or(0) {
