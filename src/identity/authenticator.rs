@@ -414,7 +414,10 @@ mod tests {
         state.answer(vec![hash], HashMap::from([(hash, somebody())]), later);
         assert!(state.known(&hash, begun + CREDENTIAL_KNOWN, wall).is_some(), "it is good for as long again");
         state.answer(vec![hash], HashMap::new(), later);
-        assert!(state.known(&hash, later, wall).is_none(), "what was revoked elsewhere ends when it is looked up again");
+        assert!(
+            state.known(&hash, later, wall).is_none(),
+            "what was revoked elsewhere ends when it is looked up again"
+        );
     }
 
     #[test]

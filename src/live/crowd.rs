@@ -171,9 +171,16 @@ mod tests {
     fn a_studio_that_says_that_it_sends_is_believed_at_once_and_measured_by_its_figures_alone() {
         let (mut crowd, now) = (Crowd::default(), Timestamp(1_000));
         let viewer = ViewerId::from(uuid::Uuid::from_u128(1));
-        let user = UserId::from(uuid::Uuid::from_u128(2));
-        let studio = Guest { viewer, user, device: "desk".to_owned(), kind: Kind::Studio, staff: true };
-        crowd.admit(studio, 1, 1).expect("a studio is not counted by devices");
+        let studio = Seat {
+            experience: uuid::Uuid::from_u128(3).into(),
+            user: uuid::Uuid::from_u128(2).into(),
+            device: "desk".to_owned(),
+            session: viewer,
+            kind: Kind::Studio,
+            staff: true,
+            login: None,
+        };
+        crowd.admit(&studio, 1).expect("a studio is not counted by devices");
         let up = Some(Verdict::Up(Feed::Browser, Witness::Studio));
         assert_eq!(crowd.sent(now, viewer, true, Stats::default()), up);
         assert_eq!(crowd.gauge.health(now), Health::Unknown);
