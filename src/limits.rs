@@ -25,6 +25,11 @@ pub const RESTART_WINDOW: Duration = Duration::from_secs(10);
 
 // Sockets.
 
+/// How often a viewer's media token is tried again while its right is being read, before the socket is told to come back.
+pub const MINT_TRIES_MAX: u32 = 8;
+/// The pause before each such try; eight of them are the two seconds in which whoever lost a right has to be out.
+pub const MINT_AGAIN: Duration = Duration::from_millis(250);
+
 /// A viewer's or studio's message; the longest honest one, a full report, is a tenth of it.
 pub const SOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Frames of one message; nobody splits four kilobytes further, except to keep us busy.
@@ -57,6 +62,11 @@ pub const ROOM_EMPTY_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 pub const ROOM_DEPARTURE_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// How far a webhook's times may lie off our clock.
 pub const HOOK_LEEWAY: Duration = Duration::from_secs(60);
+/// How often a stored webhook that could not be applied is tried again, and with which pause: a database that is started again is
+/// back well within this, and by then the list of who is there has told the same.
+pub const HOOK_TRIES_MAX: u32 = 5;
+/// The pause before each such try.
+pub const HOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often local start-up looks again whether a child is ready or gone.
 pub const LOCAL_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often the local children are looked at; a dead Postgres is back well within the two seconds that writers wait.
@@ -139,12 +149,25 @@ pub const POISON_REST: Duration = Duration::from_secs(60);
 pub const ASK_WAIT: Duration = Duration::from_secs(5);
 /// Actors of one thread that may wait to be started where they share it with everything else (simulation and tests).
 pub const ACTORS_STARTING_MAX: usize = 64 * 1024;
-/// How often the media server is asked who is on air while a room is wanted (the reconciler's round).
-pub const MEDIA_ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often the media server is asked who is on air while a room is wanted (the reconciler's round); one that died is noticed
+/// within 5 s also when nobody watches.
+pub const MEDIA_ASK_EVERY: Duration = Duration::from_secs(4);
 /// How long the media server may list a publisher whose browser died: 20 s were measured, and some for a slow answer.
 pub const MEDIA_NOTICES_LATE: Duration = Duration::from_secs(25);
 /// How soon it is asked again when it did not answer, or when somebody was just put out.
 pub const MEDIA_ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long somebody is kept out of a room after they were last in it: as long as the tokens last that the server pushes to everybody
+/// (10 minutes), with its leeway of one minute and some for clocks.
+pub const BAR_LASTS: Duration = Duration::from_secs(690);
+/// How often whoever is kept out is put out again, without word of them: from the knock to the first frame it takes 200 ms (measured),
+/// to the first track about half of that.
+pub const BAR_EVERY: Duration = Duration::from_millis(50);
+/// People put out again in one round; when more are kept out, they take turns.
+pub const BARRED_AT_ONCE_MAX: usize = 32;
+/// People who are kept out at a time; beyond it they are put out when the server tells of them, some frames later.
+pub const BARRED_MAX: usize = 2_000;
+/// Ended rights of one experience that are timed until their people are out; beyond it people are put out all the same.
+pub const EVICTIONS_TIMED_MAX: usize = 10_000;
 /// How long a room is watched closely after somebody was put out of it.
 pub const MEDIA_WATCH_CLOSELY: Duration = Duration::from_secs(60);
 /// What may wait behind a durable step of one experience; a creator has one hand.
@@ -163,6 +186,8 @@ pub const MEDIA_REMOVE_AGAIN: Duration = Duration::from_millis(300);
 pub const LEASE_SECS: u32 = 30;
 /// How long an experience goes on showing that its last broadcast is over.
 pub const OVER_IS_SHOWN: Duration = Duration::from_secs(3600);
+/// Devices of one person whose tokens are remembered in an experience; more than any household has at once.
+pub const TOKEN_DEVICES_MAX: usize = 32;
 /// How long a viewer's media token lives (rule L10: at most 10 minutes).
 pub const MEDIA_TOKEN_TTL: Duration = Duration::from_secs(600);
 /// When a viewer is given the next one: two minutes before the old one ends.

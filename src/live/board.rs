@@ -134,16 +134,12 @@ impl Loudspeaker {
         self.number("state", &fields, MediaChange::Keep);
     }
 
-    /// Says where the picture comes from, if that is news.
+    /// Says where the picture comes from, if that is news; every viewer is given a fresh way in.
     pub fn say_playback(&mut self, plan: Option<MediaPlan>) {
-        if self.plan.as_deref() != plan.as_ref() {
-            self.plan = plan.map(Arc::new);
-            self.say_playback_again();
+        if self.plan.as_deref() == plan.as_ref() {
+            return;
         }
-    }
-
-    /// Says where the picture comes from; every viewer is given a fresh way in.
-    pub fn say_playback_again(&mut self) {
+        self.plan = plan.map(Arc::new);
         let change = self.plan.clone().map_or(MediaChange::Clear, MediaChange::Use);
         let plan = self.plan.clone();
         self.number("playback", &playback_fields(plan.as_deref()), change);

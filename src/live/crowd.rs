@@ -34,6 +34,8 @@ pub struct Crowd {
     pub gauge: Gauge,
     audience_said_at: Timestamp,
     audience_news: bool,
+    /// When the publisher's numbers grow too old; `None` when that was said, or nothing is there.
+    numbers_end: Option<Timestamp>,
     reactions_said_at: Timestamp,
     reactions_news: bool,
 }
@@ -120,6 +122,7 @@ impl Crowd {
         // the first word of a picture that has just begun brings no figures yet; it is a heartbeat, not a measurement
         if publishing && stats != Stats::default() {
             self.gauge.measure(now, stats);
+            self.numbers_end = self.gauge.ends();
         }
         self.signal.studio(now, publishing)
     }
@@ -138,7 +141,13 @@ impl Crowd {
     pub fn next_beat(&self) -> Option<Timestamp> {
         let audience = self.audience_news.then(|| self.audience_said_at.plus(AUDIENCE_EVERY));
         let reactions = self.reactions_news.then(|| self.reactions_said_at.plus(REACTIONS_EVERY));
-        [audience, reactions, self.audience.next_expiry(), self.signal.next_alarm()].into_iter().flatten().min()
+        let said = [audience, reactions, self.numbers_end];
+        said.into_iter().chain([self.audience.next_expiry(), self.signal.next_alarm()]).flatten().min()
+    }
+
+    /// Whether the publisher's numbers have just grown too old to be believed.
+    pub fn fell_silent(&mut self, now: Timestamp) -> bool {
+        self.numbers_end.take_if(|end| now >= *end).is_some()
     }
 
     /// Gives up places, says what is news and due, and listens for silence.

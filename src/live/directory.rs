@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use metrics::{counter, histogram};
 
 use super::{
     core::{broadcast::Event, health},
     experience_actor::{ExperienceActor, Ports},
     media::Hook,
-    order::{AdmitRefusal, CommandFault, NewBroadcast, Order, View},
+    order::{AdmitRefusal, CommandFault, Eviction, NewBroadcast, Order, RightsEnded, View},
     rights::{LiveRights, Right},
     seating::{Chair, Seating},
+    tally,
 };
 use crate::{
     clock::{SharedClock, Timestamp},
     ids::{BroadcastId, ExperienceId, LoginId, UserId, ViewerId},
+    limits::TOKEN_DEVICES_MAX,
     socket::{
         codes::CloseCode,
         door::{Kind, Place, Seat},
@@ -23,7 +24,7 @@ use crate::{
         protocol::{Emoji, Quality, Stats},
     },
     supervision::{Keeper, Reply, Unheard},
-    telemetry::metric::{EVICTION_SECONDS, EVICTIONS, Watch},
+    telemetry::metric::Watch,
 };
 
 /// How somebody is inside one experience: by sockets, or by a media token that still opens the room.
@@ -31,7 +32,14 @@ use crate::{
 struct Stay {
     sockets: u32,
     studios: Vec<ViewerId>,
-    token_until: Timestamp,
+    /// The devices with media tokens, and until when these are good.
+    tokens: Vec<(Box<str>, Timestamp)>,
+}
+
+impl Stay {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.sockets == 0 && self.tokens.iter().all(|(_, until)| *until <= now)
+    }
 }
 
 /// Where one person is inside. Nearly always in one experience: a list of exactly that one is a fifth of a map.
@@ -59,7 +67,7 @@ impl Stays {
 
     /// Forgets where nothing holds a door open any more.
     fn forget_absent(&mut self, now: Timestamp) {
-        self.0.retain(|(_, stay)| stay.sockets > 0 || stay.token_until > now);
+        self.0.retain(|(_, stay)| !stay.is_over(now));
     }
 }
 
@@ -154,7 +162,8 @@ impl Directory {
             Kind::Studio => self.rights.may_run(seat.user, experience),
         };
         if !matches!(right, Right::Yes { .. }) {
-            self.tell(experience, Order::RightsEnded(seat.user));
+            let ended = RightsEnded { user: seat.user, devices: vec![], eviction: None };
+            self.tell(experience, Order::RightsEnded(ended));
             return Err(AdmitRefusal::Unavailable);
         }
         Ok(place.0)
@@ -209,11 +218,20 @@ impl Directory {
         }
     }
 
-    /// A media token was handed out that opens the room until `until`.
-    pub fn token_given(&self, user: UserId, experience: ExperienceId, until: Timestamp) {
+    /// A media token was handed out that opens the room to a device until `until`.
+    pub fn token_given(&self, user: UserId, experience: ExperienceId, device: &str, until: Timestamp) {
         let mut stays = self.inside.entry(user).or_default();
         let stay = stays.entry(experience);
-        stay.token_until = stay.token_until.max(until);
+        if let Some((_, known)) = stay.tokens.iter_mut().find(|(known, _)| **known == *device) {
+            *known = until.max(*known);
+            return;
+        }
+        if stay.tokens.len() >= TOKEN_DEVICES_MAX {
+            let oldest = stay.tokens.iter().enumerate().min_by_key(|(_, (_, until))| *until).map(|(at, _)| at);
+            oldest.map(|at| stay.tokens.swap_remove(at));
+        }
+        stay.tokens.reserve_exact(1); // nearly everybody has one device
+        stay.tokens.push((device.into(), until));
     }
 
     /// Forgets those who left and whose tokens have run out.
@@ -226,13 +244,14 @@ impl Directory {
 
     /// Somebody's rights changed: judges every door they are inside of, and puts them out of those that have closed.
     pub fn rights_changed(&self, user: UserId) {
-        let watch = Watch::start();
-        let stays: Vec<(ExperienceId, Vec<ViewerId>)> = self
-            .inside
-            .get(&user)
-            .map(|stays| stays.0.iter().map(|(experience, stay)| (*experience, stay.studios.clone())).collect())
-            .unwrap_or_default();
-        for (experience, studios) in stays {
+        let since = Watch::start();
+        let stay = |(experience, stay): &(ExperienceId, Stay)| {
+            let devices = stay.tokens.iter().map(|(device, _)| device.to_string()).collect();
+            (*experience, stay.studios.clone(), devices)
+        };
+        let stays: Vec<(ExperienceId, Vec<ViewerId>, Vec<String>)> =
+            self.inside.get(&user).map(|stays| stays.0.iter().map(stay).collect()).unwrap_or_default();
+        for (experience, studios, devices) in stays {
             if !matches!(self.rights.may_run(user, experience), Right::Yes { .. }) {
                 for studio in studios {
                     self.hub.close_session(studio, CloseCode::AccessEnded, "no_grant".into());
@@ -240,11 +259,11 @@ impl Directory {
             }
             if let Right::No(reason) = self.rights.may_watch(user, experience) {
                 self.hub.close_user(user, Some(experience), CloseCode::AccessEnded, reason.clone());
-                self.tell(experience, Order::RightsEnded(user));
-                for door in ["socket", "livekit"] {
-                    counter!(EVICTIONS, "reason" => reason.to_string(), "door" => door).increment(1);
-                    histogram!(EVICTION_SECONDS, "door" => door).record(watch.elapsed());
-                }
+                let eviction = Eviction { reason, since, tried: false };
+                tally::put_out("socket", &eviction);
+                // the other door is counted by whoever sees it closed
+                let ended = RightsEnded { user, devices, eviction: Some(eviction) };
+                self.tell(experience, Order::RightsEnded(ended));
             }
         }
     }

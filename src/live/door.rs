@@ -172,13 +172,17 @@ impl Minter for TokenMinter {
         };
         match right {
             Right::No(reason) => Minted::Ended(reason),
-            Right::Unknown => Minted::Unknown,
+            Right::Unknown => {
+                // for the next try: what is doubted is mostly being read already
+                actix_web::rt::spawn(self.rights.learn(seat.user, seat.experience));
+                Minted::Unknown
+            }
             Right::Yes { .. } => {
                 let now = self.clock.now();
                 let expires_at = now.plus(MEDIA_TOKEN_TTL);
                 let identity = identity_of(seat.user, &seat.device);
                 let token = viewer_token(&self.key, now, MEDIA_TOKEN_TTL, &plan.room, &identity);
-                self.directory.token_given(seat.user, seat.experience, expires_at);
+                self.directory.token_given(seat.user, seat.experience, &seat.device, expires_at);
                 let frame = frame::json(&TokenFrame { t: "token", kind: "livekit", token: &token, expires_at });
                 Minted::Token { frame, renew_at: now.plus(MEDIA_TOKEN_RENEW) }
             }

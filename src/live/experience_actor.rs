@@ -1,6 +1,10 @@
 //! The mailbox round a live experience: keeps the clock, does what the activation orders, and starts it again from the store.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use futures_util::{FutureExt, future::join_all};
@@ -8,15 +12,16 @@ use futures_util::{FutureExt, future::join_all};
 use super::{
     lease::{Leases, Tenure},
     ledger::{Activation, Claim, Ledger},
-    media::{MediaFault, MediaServer, Participant, user_of},
-    order::Order,
-    rights::LiveRights,
-    running::{Done, Job, Running, Surroundings},
+    media::{MediaFault, MediaServer, StillBarred, is_studio, user_of},
+    order::{Eviction, Order},
+    rights::{LiveRights, Right},
+    running::{Done, Heard, Job, Removal, Running, Surroundings},
     seating::Seating,
+    tally,
 };
 use crate::{
     clock::{SharedClock, Timestamp},
-    ids::ExperienceId,
+    ids::{ExperienceId, UserId},
     limits::{ACTIVATION_RETRY, CORRUPT_REST, MEDIA_REMOVE_AGAIN, ORDERS_WAITING_MAX, STEP_DOWN_REST},
     socket::{codes::CloseCode, hub::Hub},
     store::StoreError,
@@ -261,8 +266,11 @@ impl ExperienceActor {
                 // a room that stays because this call is lost is found by the reconciler
                 self.guarded_spawn(ctx, "close room", async move { ports.media.close_room(&room).await }, |_, _, _| ());
             }
-            Job::Remove(room, identities) => {
-                self.guarded_spawn(ctx, "remove", remove(ports, owner, room, identities), |_, (), _| ());
+            Job::Remove(removal) => {
+                for identity in &removal.identities {
+                    ports.media.keep_out(&removal.room, identity, self.still_barred(identity));
+                }
+                self.spawn_job(ctx, epoch, "remove", remove(ports, owner, removal).map(Done::Removed));
             }
             Job::Learn(identities) => {
                 let experience = self.experience;
@@ -283,6 +291,17 @@ impl ExperienceActor {
             }
             Job::StepDown => self.step_down(ctx),
         }
+    }
+
+    /// Whether somebody without a right still has none. What is not known keeps nobody in.
+    fn still_barred(&self, identity: &str) -> StillBarred {
+        let (rights, experience, user) = (self.ports.rights.clone(), self.experience, user_of(identity));
+        let runs = is_studio(identity);
+        Arc::new(move || {
+            let right = user
+                .map(|user| if runs { rights.may_run(user, experience) } else { rights.may_watch(user, experience) });
+            !matches!(right, Some(Right::Yes { .. }))
+        })
     }
 
     fn spawn_job(
@@ -316,28 +335,42 @@ impl ExperienceActor {
 }
 
 /// Opens the room if need be, and asks who is in it.
-async fn ask(ports: &Ports, owner: &Owner, room: &str) -> Result<Vec<Participant>, MediaFault> {
-    ports.media.open_room(room).await?;
+async fn ask(ports: &Ports, owner: &Owner, room: &str) -> Result<Heard, MediaFault> {
+    let making = ports.media.open_room(room).await?;
     if !owner.may_act() {
         return Err(MediaFault::Refused("the lease ended meanwhile".to_owned())); // which nobody hears
     }
-    ports.media.participants(room).await
+    let people = ports.media.participants(room).await?;
+    Ok(Heard { room: making, people })
 }
 
-/// Puts people out, and again shortly after: one who was just joining is not there the first time.
-async fn remove(ports: Arc<Ports>, owner: Owner, room: String, identities: Vec<String>) {
+/// Puts people out, and again shortly after: one who was just joining is not there the first time. Gives back the evictions of
+/// those who could not be put out.
+async fn remove(ports: Arc<Ports>, owner: Owner, removal: Removal) -> BTreeMap<UserId, Eviction> {
+    let Removal { room, identities, mut evictions } = removal;
     for wait in [Duration::ZERO, MEDIA_REMOVE_AGAIN] {
         if !wait.is_zero() {
             ports.clock.sleep_until(ports.clock.now().plus(wait)).await;
         }
         if !owner.may_act() {
-            return; // the owner asks who is there, and puts out whom it finds
+            return evictions; // the owner asks who is there, and puts out whom it finds
         }
         let removed = join_all(identities.iter().map(|identity| ports.media.remove(&room, identity))).await;
-        for fault in removed.into_iter().filter_map(Result::err) {
+        let mut still_in = BTreeSet::new();
+        for (identity, fault) in identities.iter().zip(removed).filter_map(|(who, done)| Some((who, done.err()?))) {
             tracing::warn!(%room, error = &fault as &dyn std::error::Error, "somebody could not be put out yet");
+            still_in.extend(user_of(identity));
         }
+        evictions.retain(|user, eviction| {
+            let out = !still_in.contains(user);
+            if out {
+                tally::put_out("livekit", eviction);
+            }
+            eviction.tried = true;
+            !out
+        });
     }
+    evictions
 }
 
 impl Actor for ExperienceActor {

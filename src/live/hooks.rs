@@ -8,11 +8,12 @@ use metrics::{counter, histogram};
 
 use super::{
     desk::Desk,
+    ledger::HookKnown,
     media::{Hook, HookKind},
 };
 use crate::{
     ids::{BroadcastId, ExperienceId},
-    limits::{HOOK_BODY_BYTES_MAX, ROOMS_REMEMBERED_MAX},
+    limits::{HOOK_AGAIN, HOOK_BODY_BYTES_MAX, HOOK_TRIES_MAX, ROOMS_REMEMBERED_MAX},
     provider::livekit::{HookRefusal, read_hook},
     store::StoreError,
     telemetry::metric::{WEBHOOK_LAG, WEBHOOKS, Watch},
@@ -70,15 +71,40 @@ async fn receive(
     })?;
     // only what we use is kept: the raw body holds a credential
     let kept = serde_json::json!({"event": hook.name, "room": hook.room, "identity": hook.identity});
-    if !desk.ledger.record_hook(hook.id.clone(), kept).await? {
-        counted("duplicate");
-        return Ok(HttpResponse::Ok().finish());
+    let outcome = match desk.ledger.record_hook(hook.id.clone(), kept).await? {
+        HookKnown::Applied => {
+            counted("duplicate");
+            return Ok(HttpResponse::Ok().finish());
+        }
+        HookKnown::New => "taken",
+        HookKnown::Unapplied => "taken_again",
+    };
+    counted(outcome);
+    if let Err(fault) = settle(&desk, &rooms, hook.clone()).await {
+        tracing::warn!(id = hook.id, error = &fault as &dyn std::error::Error, "a webhook could not be applied yet");
+        // it is stored, so the media server will not bring it again
+        actix_web::rt::spawn(settle_later(desk.into_inner(), rooms.into_inner(), hook));
     }
-    counted("taken");
-    let watch = Watch::start();
-    apply(&desk, &rooms, hook).await?;
-    histogram!(WEBHOOK_LAG, "provider" => "livekit").record(watch.elapsed());
     Ok(HttpResponse::Ok().finish())
+}
+
+/// Applies a stored webhook, and notes that only then.
+async fn settle(desk: &Desk, rooms: &Rooms, hook: Hook) -> Result<(), StoreError> {
+    let (watch, id) = (Watch::start(), hook.id.clone());
+    apply(desk, rooms, hook).await?;
+    desk.ledger.hook_applied(id).await?;
+    histogram!(WEBHOOK_LAG, "provider" => "livekit").record(watch.elapsed());
+    Ok(())
+}
+
+/// Tries some times more; after that the list of who is there has long told the same.
+async fn settle_later(desk: Arc<Desk>, rooms: Arc<Rooms>, hook: Hook) {
+    for _ in 0..HOOK_TRIES_MAX {
+        desk.clock.sleep_until(desk.clock.now().plus(HOOK_AGAIN)).await;
+        if settle(&desk, &rooms, hook.clone()).await.is_ok() {
+            return;
+        }
+    }
 }
 
 async fn apply(desk: &Desk, rooms: &Rooms, hook: Hook) -> Result<(), StoreError> {

@@ -101,6 +101,17 @@ pub enum Creation {
 /// Experiences, and the activations that hold them.
 pub type Leased = Vec<(ExperienceId, i64)>;
 
+/// What is known of a webhook that was just stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookKnown {
+    /// It had not come before.
+    New,
+    /// It came before, and was not applied, because we died or failed in between.
+    Unapplied,
+    /// It came before and was applied.
+    Applied,
+}
+
 /// The durable side of live experiences.
 pub trait Ledger: Send + Sync + 'static {
     /// Takes the experience, unless another node holds its lease.

@@ -1,9 +1,15 @@
 //! What the live core needs of a media server, in our words.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BroadcastId, UserId};
+
+/// The server's own name of one making of a room: a room that was lost and made again has another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomSid(pub String);
 
 /// Somebody in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +36,13 @@ pub enum MediaFault {
     Refused(String),
 }
 
+/// Whether somebody is still to be kept out; asked again and again, from memory.
+pub type StillBarred = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// A media server. Every call may be repeated.
 pub trait MediaServer: Send + Sync + 'static {
-    /// Makes the room if it is not there.
-    fn open_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>>;
+    /// Makes the room if it is not there; says which making of it is there now.
+    fn open_room(&self, room: &str) -> BoxFuture<'static, Result<RoomSid, MediaFault>>;
     /// Removes the room and everybody in it; a missing one is fine.
     fn close_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>>;
     /// The names of all rooms.
@@ -42,6 +51,9 @@ pub trait MediaServer: Send + Sync + 'static {
     fn participants(&self, room: &str) -> BoxFuture<'static, Result<Vec<Participant>, MediaFault>>;
     /// Puts somebody out; one who is not there is fine.
     fn remove(&self, room: &str, identity: &str) -> BoxFuture<'static, Result<(), MediaFault>>;
+    /// Puts somebody out again whenever they come, before a frame is shown, for as long as a token of theirs may be good and
+    /// `still` holds.
+    fn keep_out(&self, room: &str, identity: &str, still: StillBarred);
 }
 
 /// What a webhook of the media server says happened. A hint: lists are the truth.
@@ -98,6 +110,12 @@ pub fn identity_of(user: UserId, device: &str) -> String {
 #[must_use]
 pub fn user_of(identity: &str) -> Option<UserId> {
     identity.split_once(':').and_then(|(user, _)| user.parse().ok())
+}
+
+/// Whether it is a creator's way in, by which they publish.
+#[must_use]
+pub fn is_studio(identity: &str) -> bool {
+    identity.rsplit_once(':').is_some_and(|(_, device)| device == STUDIO_DEVICE)
 }
 
 /// The device with which a creator publishes.

@@ -1,6 +1,6 @@
 //! What may be said to an experience's actor, and what it answers.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use actix::Message;
 
@@ -19,6 +19,7 @@ use crate::{
     socket::{door::Seat, hub::ShardId},
     store::StoreError,
     supervision::Reply,
+    telemetry::metric::Watch,
 };
 
 /// One message to an experience's actor.
@@ -50,7 +51,7 @@ pub enum Order {
     /// The media server said something.
     Hooked(Hook),
     /// The right of somebody who is here has ended.
-    RightsEnded(UserId),
+    RightsEnded(RightsEnded),
     /// The creator changed the settings.
     SettingsChanged,
     /// Look whether the lease still stands.
@@ -76,12 +77,34 @@ impl Order {
             Self::Frozen(user, frozen) => format!("frozen {user} {frozen}"),
             Self::Sent(viewer, ..) => format!("sent {viewer}"),
             Self::Hooked(hook) => format!("hooked {}", hook.id),
-            Self::RightsEnded(user) => format!("rights ended {user}"),
+            Self::RightsEnded(ended) => format!("rights ended {}", ended.user),
             Self::SettingsChanged => "settings changed".to_owned(),
             Self::LookAtLease => "look at lease".to_owned(),
             Self::Panic => "panic".to_owned(),
         }
     }
+}
+
+/// Whose right has ended.
+#[derive(Debug)]
+pub struct RightsEnded {
+    /// Whose.
+    pub user: UserId,
+    /// Their devices that hold media tokens.
+    pub devices: Vec<String>,
+    /// What is measured until they are out.
+    pub eviction: Option<Eviction>,
+}
+
+/// An ended right, until its person is out of a door.
+#[derive(Clone, Debug)]
+pub struct Eviction {
+    /// Why it ended.
+    pub reason: Cow<'static, str>,
+    /// Since when.
+    pub since: Watch,
+    /// Whether a removal was tried already.
+    pub tried: bool,
 }
 
 /// What a creator announces.

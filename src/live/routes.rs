@@ -367,7 +367,7 @@ async fn token_to_publish(
     let identity = identity_of(signed.user, STUDIO_DEVICE);
     let token = publisher_token(&desk.media_key, now, PUBLISHER_TOKEN_TTL, &room, &identity);
     let expires_at = now.plus(PUBLISHER_TOKEN_TTL);
-    desk.directory.token_given(signed.user, experience, expires_at);
+    desk.directory.token_given(signed.user, experience, STUDIO_DEVICE, expires_at);
     Ok(web::Json(PublisherToken { token, url: desk.media_url.clone(), room, identity, expires_at }))
 }
 

@@ -4,24 +4,30 @@
 
 mod asking;
 mod job;
+mod saving;
+#[cfg(test)]
+mod tests;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     board::Loudspeaker,
     core::broadcast::{Broadcast, Effect, Event, Stage, next_alarm, step},
     crowd::Crowd,
-    ledger::{Activation, Commit, Creation, Profile, Record, Saved},
-    media::room_of,
-    order::{AdmitRefusal, CommandFault, NewBroadcast, Order, StatsView, View},
+    ledger::{Activation, Creation, Profile, Saved},
+    media::{RoomSid, room_of},
+    order::{AdmitRefusal, CommandFault, Eviction, NewBroadcast, Order, StatsView, View},
     rights::{LiveRights, Right},
     seating::{Chair, Seating},
     tally,
 };
 use crate::{
     clock::Timestamp,
-    ids::{BroadcastId, ExperienceId, ViewerId},
-    limits::{MEDIA_ASK_AGAIN, ORDERS_WAITING_MAX, RECOUNT_EVERY, STORE_RETRY},
+    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
+    limits::{MEDIA_ASK_AGAIN, ORDERS_WAITING_MAX, RECOUNT_EVERY},
     socket::{
         door::Seat,
         hub::{Hub, MediaPlan},
@@ -30,8 +36,7 @@ use crate::{
     supervision::Reply,
 };
 
-use job::is_answer;
-pub use job::{Done, Job};
+pub use job::{Done, Heard, Job, Removal};
 
 type Answer = Reply<Result<View, CommandFault>>;
 
@@ -45,6 +50,17 @@ struct Pending {
 struct Making {
     broadcast: Broadcast,
     answer: Answer,
+}
+
+/// What is known of the media server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Nothing: it was not asked for this room.
+    Unasked,
+    /// It answered, so the room is there.
+    Open,
+    /// It did not answer.
+    Away,
 }
 
 /// The state of one activation.
@@ -63,9 +79,14 @@ pub struct Running {
     waiting: VecDeque<(Event, Option<Answer>)>,
     rooms_wanted: Vec<Answer>,
     retry_at: Option<Timestamp>,
-    /// The room is known to be there.
-    room_open: bool,
-    degraded: bool,
+    /// What the media server's last answer was.
+    reach: Reach,
+    /// The making of the room that people were sent to.
+    room: Option<RoomSid>,
+    /// The media server lost the room with everybody in it, and the picture is not back yet.
+    room_lost: bool,
+    /// Ended rights whose people may still be in the room.
+    evicting: BTreeMap<UserId, Eviction>,
     asking: bool,
     /// When the media server was last asked.
     asked_at: Timestamp,
@@ -120,8 +141,10 @@ impl Running {
             waiting: VecDeque::new(),
             rooms_wanted: vec![],
             retry_at: None,
-            room_open: false,
-            degraded: false,
+            reach: Reach::Unasked,
+            room: None,
+            room_lost: false,
+            evicting: BTreeMap::new(),
             asking: false,
             asked_at: Timestamp(0),
             ask_at: now,
@@ -140,7 +163,7 @@ impl Running {
         View {
             experience: self.experience,
             broadcast: self.saved.as_ref().map(|saved| saved.broadcast.clone()),
-            degraded: self.degraded,
+            degraded: self.degraded(),
             audience: self.crowd.count(),
             total: self.crowd.total(),
             health: self.crowd.gauge.health(now),
@@ -172,6 +195,9 @@ impl Running {
         }
         self.recount_if_due(now);
         let verdict = self.crowd.beat(now, &mut self.speaker);
+        if self.crowd.fell_silent(now) {
+            self.say_health(now);
+        }
         tally::audience(self.experience, self.crowd.count());
         self.take_verdict(verdict);
         self.waiting.push_back((Event::Tick, None));
@@ -200,16 +226,18 @@ impl Running {
             Order::Frozen(user, frozen) => {
                 let verdict = self.crowd.frozen(now, user, frozen, self.is_on_air());
                 self.take_verdict(verdict);
+                // one line may be at fault, or the media server: asking it is cheap, and soon tells
+                if frozen && self.is_on_air() && now >= self.asked_at.plus(MEDIA_ASK_AGAIN) {
+                    self.ask_soon(now, &mut jobs);
+                }
             }
             Order::Sent(viewer, publishing, stats) => {
                 let verdict = self.crowd.sent(now, viewer, publishing, stats);
                 self.take_verdict(verdict);
-                let (health, stats) = (self.crowd.gauge.health(now), self.crowd.gauge.stats(now));
-                self.speaker.say_health(&health, stats.map(StatsView::from));
-                tally::health(self.experience, &health, stats);
+                self.say_health(now);
             }
             Order::Hooked(hook) => self.hooked(now, &hook, &mut jobs),
-            Order::RightsEnded(user) => self.evict(now, user, &mut jobs),
+            Order::RightsEnded(ended) => self.evict(now, ended, &mut jobs),
             Order::SettingsChanged => jobs.push(Job::ReadProfile),
             Order::LookAtLease => {} // the shell looks before every message
             Order::Panic => panic!("this is a drill"),
@@ -259,6 +287,7 @@ impl Running {
             Done::Saved(outcome) => self.saved(now, outcome, &mut jobs),
             Done::Created(outcome) => self.created(now, outcome, &mut jobs),
             Done::Asked(asked_at, answer) => self.asked(now, asked_at, answer, &mut jobs),
+            Done::Removed(still_in) => self.remember_evictions(still_in),
             Done::Learned(identities) => {
                 // who is still unknown after asking is put out: the door fails closed
                 let out = identities.into_iter().filter(|identity| !matches!(self.right(identity), Right::Yes { .. }));
@@ -295,6 +324,17 @@ impl Running {
         self.broadcast().is_some_and(|at| at.stage.wants_room())
     }
 
+    /// Whether something is wrong that is ours to mend, not the creator's.
+    fn degraded(&self) -> bool {
+        self.reach == Reach::Away || self.room_lost
+    }
+
+    fn say_health(&mut self, now: Timestamp) {
+        let (health, stats) = (self.crowd.gauge.health(now), self.crowd.gauge.stats(now));
+        self.speaker.say_health(&health, stats.map(StatsView::from));
+        tally::health(self.experience, &health, stats);
+    }
+
     fn is_on_air(&self) -> bool {
         self.broadcast().is_some_and(|at| at.stage.is_on_air())
     }
@@ -317,7 +357,7 @@ impl Running {
         let told = match outcome {
             Ok(Creation::Done) => {
                 self.crowd.begin(None);
-                self.room_open = false;
+                self.forget_room();
                 self.saved = Some(Saved { broadcast, version: 0, peak: 0, total: 0 });
                 self.open_here = tally::Open::of(self.broadcast());
                 self.announce();
@@ -380,73 +420,13 @@ impl Running {
         }
     }
 
-    fn record(&self, now: Timestamp, next: Stage, event: Event) -> Record {
-        let saved = self.saved.as_ref().expect("a step is decided on a broadcast that is there");
-        let broadcast = Broadcast { stage: next, ..saved.broadcast.clone() };
-        Record {
-            broadcast,
-            epoch: self.speaker.epoch(),
-            version: saved.version,
-            event,
-            at: now,
-            peak: self.crowd.count().peak,
-            total: self.crowd.total(),
-        }
-    }
-
-    fn saved(&mut self, now: Timestamp, outcome: Result<Commit, StoreError>, jobs: &mut Vec<Job>) {
-        let Some(pending) = self.saving.take() else { return };
-        match outcome {
-            Ok(Commit::Done) => self.stepped(now, pending, jobs),
-            Ok(Commit::Fenced) => {
-                tally::fenced();
-                self.saving = Some(pending); // answered when this activation is given up
-                jobs.push(Job::StepDown);
-            }
-            Ok(Commit::Unknown) | Err(StoreError::OutcomeUnknown(_)) => {
-                self.saving = Some(pending);
-                jobs.push(Job::StartAgain);
-            }
-            Err(fault) => match pending.answer {
-                Some(answer) => answer.send(Err(CommandFault::Store(fault))),
-                // what the world did cannot be answered with "try again": it waits until the store is back
-                None => {
-                    if is_answer(pending.event) {
-                        self.ask_at = now.plus(STORE_RETRY); // it would have grown old: the server is asked again
-                    } else {
-                        self.waiting.push_front((pending.event, None));
-                    }
-                    self.retry_at = Some(now.plus(STORE_RETRY));
-                }
-            },
-        }
-    }
-
-    fn stepped(&mut self, now: Timestamp, pending: Pending, jobs: &mut Vec<Job>) {
-        let count = self.crowd.count();
-        let Some(saved) = self.saved.as_mut() else { return };
-        let before = std::mem::replace(&mut saved.broadcast.stage, pending.next);
-        saved.version += 1;
-        tally::stepped(&before, &saved.broadcast, count, now);
-        self.open_here.step(&saved.broadcast);
-        if !saved.broadcast.stage.wants_room() {
-            self.room_open = false;
-            self.degraded = false;
-        }
-        self.announce();
-        self.perform(now, &pending.effects, jobs);
-        if let Some(to) = pending.answer {
-            to.send(Ok(self.view(now)));
-        }
-    }
-
     fn perform(&mut self, now: Timestamp, effects: &[Effect], jobs: &mut Vec<Job>) {
         for effect in effects {
             match effect {
                 Effect::Ask if self.question_due().is_some_and(|due| now < due) => {}
                 Effect::OpenRoom | Effect::Ask => self.ask(now, jobs),
                 Effect::CloseRoom => {
-                    self.room_open = false;
+                    self.forget_room();
                     if let Some(at) = self.broadcast() {
                         jobs.push(Job::CloseRoom(room_of(at.id)));
                     }
@@ -458,8 +438,9 @@ impl Running {
     /// Tells everybody where things stand.
     fn announce(&mut self) {
         let at = self.saved.as_ref().map(|saved| &saved.broadcast);
-        self.speaker.say_state(at, self.degraded);
-        let on_air = at.filter(|at| at.stage.is_on_air() && self.room_open);
+        self.speaker.say_state(at, self.degraded());
+        // an answer that is missing sends nobody away: the picture may well go on
+        let on_air = at.filter(|at| at.stage.is_on_air() && self.room.is_some());
         let plan = on_air.map(|at| MediaPlan { url: self.media_url.clone(), room: room_of(at.id) });
         self.speaker.say_playback(plan);
     }

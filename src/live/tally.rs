@@ -1,19 +1,22 @@
 //! The live core's metrics: what changed, told to the recorder.
 
-use metrics::{counter, gauge};
+use metrics::{counter, gauge, histogram};
 
-use super::core::{
-    audience::Count,
-    broadcast::{Broadcast, Stage},
-    health::{Health, Stats},
-    invariant::breaches,
+use super::{
+    core::{
+        audience::Count,
+        broadcast::{Broadcast, Stage},
+        health::{Health, Stats},
+        invariant::breaches,
+    },
+    order::Eviction,
 };
 use crate::{
     clock::Timestamp,
     ids::ExperienceId,
     telemetry::metric::{
-        BITRATE, BROADCASTS, EPOCH_REFUSALS, FPS, HEALTH_SCORE, INVARIANT_BREACHES, PACKET_LOSS, PUBLISHER_RECONNECTS,
-        TRANSITIONS, VIEWERS, VIEWERS_PEAK,
+        BITRATE, BROADCASTS, EPOCH_REFUSALS, EVICTION_SECONDS, EVICTIONS, FPS, HEALTH_SCORE, INVARIANT_BREACHES,
+        PACKET_LOSS, PUBLISHER_RECONNECTS, TRANSITIONS, VIEWERS, VIEWERS_PEAK,
     },
 };
 
@@ -62,17 +65,24 @@ pub fn stepped(before: &Stage, after: &Broadcast, count: Count, now: Timestamp) 
     }
 }
 
-/// The studio said how good its picture is.
+/// How good the publisher's picture is. What is not known any more is no number: a figure that stays would say that all is well.
 pub fn health(experience: ExperienceId, health: &Health, stats: Option<Stats>) {
     let experience = experience.to_string();
-    if let Health::Known { score, .. } = health {
-        gauge!(HEALTH_SCORE, "experience" => experience.clone()).set(f64::from(*score));
-    }
-    if let Some(stats) = stats {
-        gauge!(BITRATE, "experience" => experience.clone()).set(stats.bitrate_bps);
-        gauge!(FPS, "experience" => experience.clone()).set(stats.fps);
-        gauge!(PACKET_LOSS, "experience" => experience).set(stats.loss_ratio);
-    }
+    let score = match health {
+        Health::Known { score, .. } => f64::from(*score),
+        Health::Unknown => f64::NAN,
+    };
+    let figure = |of: fn(&Stats) -> f64| stats.as_ref().map_or(f64::NAN, of);
+    gauge!(HEALTH_SCORE, "experience" => experience.clone()).set(score);
+    gauge!(BITRATE, "experience" => experience.clone()).set(figure(|stats| stats.bitrate_bps));
+    gauge!(FPS, "experience" => experience.clone()).set(figure(|stats| stats.fps));
+    gauge!(PACKET_LOSS, "experience" => experience).set(figure(|stats| stats.loss_ratio));
+}
+
+/// Somebody whose right ended is out of a door.
+pub fn put_out(door: &'static str, eviction: &Eviction) {
+    counter!(EVICTIONS, "reason" => eviction.reason.to_string(), "door" => door).increment(1);
+    histogram!(EVICTION_SECONDS, "door" => door).record(eviction.since.elapsed());
 }
 
 /// How many are there.

@@ -151,7 +151,8 @@ impl Memory {
     }
 
     /// Everything stays on loopback: without the loopback candidate no browser on this machine finds a way, without a named STUN
-    /// server browsers would be told to ask public ones, and a TCP port for media would open on every interface.
+    /// server browsers would be told to ask public ones, and a TCP port for media would open on every interface. Calls are not
+    /// logged: whoever is kept out is asked about many times a second.
     fn yaml(&self) -> String {
         let Self { key, secret, port, udp_port, hook } = self;
         format!(
@@ -163,7 +164,7 @@ impl Memory {
              room:\n  auto_create: false\n  empty_timeout: {EMPTY_TIMEOUT_SECS}\n  \
              departure_timeout: {DEPARTURE_TIMEOUT_SECS}\n\
              webhook:\n  api_key: {key}\n  urls: [\"{hook}\"]\n\
-             logging: {{ level: info, json: true }}\n"
+             logging: {{ level: info, json: true, component_levels: {{ api: warn }} }}\n"
         )
     }
 }

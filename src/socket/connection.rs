@@ -60,6 +60,8 @@ pub struct Connection {
     pub member_at: Cell<u32>,
     /// When its media token is to be renewed.
     pub renew_at: Cell<Timestamp>,
+    /// How often in a row its right to a media token was not known.
+    pub unminted: Cell<u32>,
     /// The tick it is looked at next.
     pub alarm: Cell<Tick>,
     stream: TcpStream,
@@ -96,6 +98,7 @@ impl Connection {
             slot,
             member_at: Cell::new(u32::MAX),
             renew_at: Cell::new(NEVER),
+            unminted: Cell::new(0),
             alarm: Cell::new(Tick::MAX),
             stream,
             shard,

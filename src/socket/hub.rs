@@ -187,7 +187,8 @@ pub enum Minted {
     },
     /// The right has ended; the socket is closed with 4003.
     Ended(Reason),
-    /// Whether the right still holds cannot be known; the socket is closed with 4011.
+    /// Whether the right still holds cannot be known just now: asked again shortly, and when it stays so, the socket is closed
+    /// with 4011.
     Unknown,
 }
 

@@ -27,7 +27,9 @@ use crate::{
     clock::{SharedClock, Timestamp},
     entropy::{SharedEntropy, random_below},
     ids::{ExperienceId, UserId},
-    limits::{COMEBACK_SPREAD, DOOR_WAIT, SOCKET_HEARTBEAT, SOCKET_READ_BYTES, SOCKET_TICK},
+    limits::{
+        COMEBACK_SPREAD, DOOR_WAIT, MINT_AGAIN, MINT_TRIES_MAX, SOCKET_HEARTBEAT, SOCKET_READ_BYTES, SOCKET_TICK,
+    },
     telemetry::metric,
 };
 
@@ -287,11 +289,18 @@ impl Shard {
         match self.ports.minter.mint(&connection.seat, plan) {
             Minted::Token { frame, renew_at } => {
                 connection.renew_at.set(renew_at);
+                connection.unminted.set(0);
                 connection.send(&frame, Lane::Keep);
                 metrics::counter!(metric::SOCKET_FRAMES, "kind" => "token").increment(1);
                 self.set_alarm(connection);
             }
             Minted::Ended(reason) => connection.leave(CloseCode::AccessEnded, &reason, Duration::ZERO),
+            // rights that were changed are being read again: nobody loses a place over some milliseconds
+            Minted::Unknown if connection.unminted.get() < MINT_TRIES_MAX => {
+                connection.unminted.set(connection.unminted.get() + 1);
+                connection.renew_at.set(self.wall().plus(MINT_AGAIN));
+                self.set_alarm(connection);
+            }
             Minted::Unknown => self.send_away_unknown(connection),
         }
     }

@@ -308,3 +308,17 @@ fn media_brings_each_viewer_a_token_of_its_own_and_renews_it_by_the_wall_clock()
     assert_eq!(early.expect_bye(4003)["reason"], "expired");
     assert_eq!(late.expect_bye(4011)["reconnect"], true);
 }
+
+#[test]
+fn a_right_that_is_unknown_for_a_moment_costs_nobody_the_socket() {
+    let world = World::start();
+    world.put_board(1, 0, None);
+    let mut viewer = Client::join(&world, 1).greeted();
+    world.scene.rights.lock().unwrap().insert(user(1), Minted::Unknown);
+    world.publish_numbered(1, 1, MediaChange::Use(plan("bc_1")));
+    viewer.expect("state");
+    world.wait_for("two tries", |scene| scene.minted.load(Ordering::SeqCst) >= 2);
+    world.scene.rights.lock().unwrap().remove(&user(1));
+    world.put_board(1, 1, Some("bc_1"));
+    assert!(viewer.expect("token")["token"].as_str().unwrap().starts_with("bc_1-"));
+}

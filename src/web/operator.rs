@@ -42,7 +42,12 @@ async fn ready(store: web::Data<Store>) -> HttpResponse {
 }
 
 async fn metrics(handle: web::Data<PrometheusHandle>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(handle.render())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(known_alone(&handle.render()))
+}
+
+/// What is not known stands in the recorder as no number; here it is absent, as the series say of themselves.
+fn known_alone(rendered: &str) -> String {
+    rendered.lines().filter(|line| !line.ends_with(" NaN")).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Counts a request by its route, never by its path: labels stay bounded whatever is asked for.

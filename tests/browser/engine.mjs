@@ -36,7 +36,10 @@ export async function engine() {
     await gone;
     rmSync(state, { recursive: true, force: true });
   };
-  return { ...told, log: () => readFileSync(log, "utf8"), command: (...args) => execFileSync(program(), args, { cwd: root, env: { ...process.env, BACKSTAGE__STATE_DIR: state }, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }), state, stop };
+  // The process of its media server, and its database, asked beside it.
+  const mediaPid = () => Number(readFileSync(join(state, "livekit/livekit.pid"), "utf8").split(" ")[0]);
+  const sql = (query) => JSON.parse(execFileSync("psql", ["-XAtq", "-d", told.database, "-c", `select coalesce(json_agg(found), '[]') from (${query}) found`], { encoding: "utf8" }));
+  return { ...told, log: () => readFileSync(log, "utf8"), command: (...args) => execFileSync(program(), args, { cwd: root, env: { ...process.env, BACKSTAGE__STATE_DIR: state }, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }), state, mediaPid, sql, stop };
 }
 
 /** A viewer's bare socket: what the engine says is passed over; `say` sends a short text. */

@@ -8,6 +8,7 @@ mod contract;
 mod engine;
 mod identity;
 mod jobs;
+mod livekit;
 mod local;
 mod migrations;
 mod owner;

@@ -75,7 +75,7 @@ async fn sit(house: &House, engine: &Engine, mut held: Held, seat: &Arc<Seat>) -
             match engine.memory.may_watch(seat.user, seat.experience) {
                 Right::Yes { .. } => {
                     let until = world.now().plus(Duration::from_secs(600));
-                    engine.directory.token_given(seat.user, seat.experience, until);
+                    engine.directory.token_given(seat.user, seat.experience, &seat.device, until);
                     if !engine.stage.is_in(&plan.room, &identity) {
                         engine.stage.join(&plan.room, &identity, false, false);
                     }

@@ -8,7 +8,7 @@ use std::{
 
 use backstage::{
     ids::BroadcastId,
-    live::media::{Hook, HookKind, MediaFault, MediaServer, Participant, STUDIO_DEVICE, user_of},
+    live::media::{Hook, HookKind, MediaFault, MediaServer, Participant, RoomSid, STUDIO_DEVICE, StillBarred, user_of},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 
@@ -16,6 +16,8 @@ use crate::world::{Bug, Part, Seen, Trap, World, scene_of};
 
 /// How long the server goes on listing somebody whose browser died.
 const NOTICED_AFTER: u64 = 20_000;
+/// How soon whoever is kept out is put out again.
+const KEPT_OUT_AFTER: u64 = 100;
 /// How long a call takes when there is no answer.
 const UNANSWERED: u64 = 3_000;
 /// How often in a row a call may fail outside the times when the server is away.
@@ -39,9 +41,12 @@ pub struct Stage {
 #[derive(Default)]
 struct Rooms {
     open: BTreeMap<String, BTreeMap<String, Person>>,
+    /// Which making of each room is there.
+    making: BTreeMap<String, u64>,
     away: bool,
     /// Failures in a row, of each room; under none what concerns all.
     failures: BTreeMap<String, u8>,
+    barred: BTreeMap<(String, String), StillBarred>,
     hooks: u64,
     on_air: BTreeSet<String>,
     past: BTreeMap<String, Vec<(u64, Vec<Participant>)>>,
@@ -142,7 +147,23 @@ impl Stage {
             self.hook(HookKind::Published { encoder }, room, identity);
         }
         self.weigh(room);
+        self.bar(room, identity);
         true
+    }
+
+    /// Whoever is kept out by an engine that lives does not stay.
+    fn bar(&self, room: &str, identity: &str) {
+        let who = (room.to_owned(), identity.to_owned());
+        let still = self.rooms().barred.get(&who).cloned();
+        if still.is_some_and(|still| still()) {
+            let this = self.clone();
+            actix_rt::spawn(async move {
+                this.world.pause(KEPT_OUT_AFTER).await;
+                this.leave(&who.0, &who.1);
+            });
+        } else {
+            self.rooms().barred.remove(&who);
+        }
     }
 
     /// An old token makes the room again, whatever we configured.
@@ -206,6 +227,7 @@ impl Stage {
             return;
         }
         rooms.open.insert(room.to_owned(), BTreeMap::new());
+        *rooms.making.entry(room.to_owned()).or_default() += 1;
         drop(rooms);
         let broadcast = broadcast_of(room);
         self.world.note(scene_of(broadcast), Seen::RoomOpened { broadcast });
@@ -320,10 +342,15 @@ impl Rooms {
 }
 
 impl MediaServer for Stage {
-    fn open_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
+    fn open_room(&self, room: &str) -> BoxFuture<'static, Result<RoomSid, MediaFault>> {
         self.ordered(room, Seen::Ordered { engine: self.engine });
         let room = room.to_owned();
-        self.clone().call(room.clone(), move |this| this.make(&room)).boxed()
+        let name = room.clone();
+        let make = move |this: &Self| {
+            this.make(&room);
+            RoomSid(format!("RM_{}", this.rooms().making.get(&room).copied().unwrap_or(0)))
+        };
+        self.clone().call(name, make).boxed()
     }
 
     fn close_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
@@ -356,5 +383,11 @@ impl MediaServer for Stage {
         self.ordered(room, Seen::Ordered { engine: self.engine });
         let (room, identity) = (room.to_owned(), identity.to_owned());
         self.clone().call(room.clone(), move |this| this.leave(&room, &identity)).boxed()
+    }
+
+    fn keep_out(&self, room: &str, identity: &str, still: StillBarred) {
+        let cut = self.cut.clone();
+        let still: StillBarred = Arc::new(move || !*cut.lock().unwrap_or_else(PoisonError::into_inner) && still());
+        self.rooms().barred.insert((room.to_owned(), identity.to_owned()), still);
     }
 }

@@ -72,6 +72,12 @@ impl Gauge {
         self.0 = None;
     }
 
+    /// When what was measured is too old to be believed.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.0.map(|(at, _)| at.plus(HEALTH_SILENCE))
+    }
+
     /// What was measured, while it is fresh.
     #[must_use]
     pub fn stats(&self, now: Timestamp) -> Option<Stats> {

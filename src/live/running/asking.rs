@@ -1,18 +1,19 @@
 //! What a running experience asks the media server, what it makes of answers and webhooks, and whom it has put out.
 
-use super::{Answer, Job, Running, job::is_answer};
+use super::{Answer, Heard, Job, Reach, Removal, Running, job::is_answer};
 use crate::{
     clock::Timestamp,
     ids::{BroadcastId, UserId},
-    limits::{MEDIA_ASK_AGAIN, MEDIA_ASK_EVERY, MEDIA_WATCH_CLOSELY},
+    limits::{EVICTIONS_TIMED_MAX, MEDIA_ASK_AGAIN, MEDIA_ASK_EVERY, MEDIA_WATCH_CLOSELY},
     live::{
         core::{
             broadcast::{Event, Feed, Refusal, Stage, Witness},
             signal::Verdict,
         },
-        media::{Hook, HookKind, MediaFault, Participant, STUDIO_DEVICE, identity_of, room_of, user_of},
-        order::{CommandFault, View},
+        media::{Hook, HookKind, MediaFault, RoomSid, identity_of, is_studio, room_of, user_of},
+        order::{CommandFault, Eviction, RightsEnded, View},
         rights::Right,
+        tally,
     },
 };
 
@@ -57,7 +58,7 @@ impl Running {
                 let (refusal, state) = (Refusal::IllegalTransition, at.stage.name());
                 answer.send(Err(CommandFault::Refused { refusal, state }));
             }
-            Some(_) if self.room_open => answer.send(Ok(self.view(now))),
+            Some(_) if self.reach == Reach::Open => answer.send(Ok(self.view(now))),
             Some(_) => {
                 self.rooms_wanted.push(answer);
                 self.ask(now, jobs);
@@ -69,19 +70,18 @@ impl Running {
         &mut self,
         now: Timestamp,
         asked_at: Timestamp,
-        answer: Result<Vec<Participant>, MediaFault>,
+        answer: Result<Heard, MediaFault>,
         jobs: &mut Vec<Job>,
     ) {
         self.asking = false;
         if !self.wants_room() {
             return;
         }
-        let came_back = self.degraded && answer.is_ok();
-        self.degraded = answer.is_err();
-        self.room_open = answer.is_ok();
+        self.reach = if answer.is_ok() { Reach::Open } else { Reach::Away };
         match answer {
-            Ok(people) => {
+            Ok(Heard { room, people }) => {
                 self.answered_at = now;
+                self.found_room(room);
                 let browsers = people.iter().filter(|person| !person.encoder);
                 self.police(browsers.map(|person| person.identity.as_str()), jobs);
                 let on_air = people.iter().find(|person| person.publishing);
@@ -89,6 +89,8 @@ impl Running {
                     asked_at,
                     feed: if person.encoder { Feed::Encoder } else { Feed::Browser },
                 });
+                self.room_lost &= on_air.is_none();
+                self.settle_evictions();
                 self.forget_answers();
                 self.waiting.push_back((event, None));
                 let closely = now < self.watch_closely_until || self.is_reconnecting();
@@ -100,14 +102,29 @@ impl Running {
             }
         }
         self.announce();
-        if came_back && self.is_on_air() {
-            // the room is new: everybody needs a fresh way in
-            self.speaker.say_playback_again();
-        }
-        let told = |view: View| if self.room_open { Ok(view) } else { Err(CommandFault::MediaAway) };
+        let told = |view: View| if self.reach == Reach::Open { Ok(view) } else { Err(CommandFault::MediaAway) };
         for answer in std::mem::take(&mut self.rooms_wanted) {
             answer.send(told(self.view(now)));
         }
+    }
+
+    /// A media server that was started again has lost the room with everybody in it: everybody is sent to the new one.
+    fn found_room(&mut self, room: RoomSid) {
+        let known = self.room.replace(room);
+        if known.is_none() || known == self.room {
+            return;
+        }
+        let stage = self.broadcast().map(|at| &at.stage);
+        self.room_lost = matches!(stage, Some(Stage::Live { media_at: Some(_), .. } | Stage::Reconnecting { .. }));
+        // without this word players would wait in the old room, which nobody serves any more
+        self.speaker.say_playback(None);
+    }
+
+    /// There is no room, or none is wanted.
+    pub(super) fn forget_room(&mut self) {
+        self.reach = Reach::Unasked;
+        self.room = None;
+        self.room_lost = false;
     }
 
     pub(super) fn is_reconnecting(&self) -> bool {
@@ -115,7 +132,7 @@ impl Running {
     }
 
     /// Puts out everybody in the room who has no right to be there now; those nobody knows are asked about first.
-    pub(super) fn police<'a>(&self, identities: impl Iterator<Item = &'a str>, jobs: &mut Vec<Job>) -> bool {
+    pub(super) fn police<'a>(&mut self, identities: impl Iterator<Item = &'a str>, jobs: &mut Vec<Job>) -> bool {
         let (mut out, mut unknown) = (vec![], vec![]);
         for identity in identities {
             match self.right(identity) {
@@ -132,15 +149,30 @@ impl Running {
         anybody
     }
 
-    pub(super) fn remove(&self, identities: Vec<String>, jobs: &mut Vec<Job>) {
-        if let Some(at) = self.broadcast().filter(|at| at.stage.wants_room() && !identities.is_empty()) {
-            jobs.push(Job::Remove(room_of(at.id), identities));
+    pub(super) fn remove(&mut self, identities: Vec<String>, jobs: &mut Vec<Job>) {
+        let wanted = self.broadcast().filter(|at| at.stage.wants_room() && !identities.is_empty());
+        let Some(room) = wanted.map(|at| room_of(at.id)) else { return };
+        let users = identities.iter().filter_map(|identity| user_of(identity));
+        let evictions = users.filter_map(|user| self.evicting.remove(&user).map(|eviction| (user, eviction))).collect();
+        jobs.push(Job::Remove(Removal { room, identities, evictions }));
+    }
+
+    /// Whose right ended and who may still be in the room.
+    pub(super) fn remember_evictions(&mut self, evictions: impl IntoIterator<Item = (UserId, Eviction)>) {
+        let room_left = EVICTIONS_TIMED_MAX.saturating_sub(self.evicting.len());
+        self.evicting.extend(evictions.into_iter().take(room_left));
+    }
+
+    /// The list has been worked through: who was in it is being removed, and nobody else of those is there.
+    fn settle_evictions(&mut self) {
+        for eviction in std::mem::take(&mut self.evicting).into_values().filter(|eviction| eviction.tried) {
+            tally::put_out("livekit", &eviction); // the removal's answer was lost, not the removal
         }
     }
 
     pub(super) fn right(&self, identity: &str) -> Right {
         let Some(user) = user_of(identity) else { return Right::No("no_grant".into()) };
-        if identity.rsplit_once(':').is_some_and(|(_, device)| device == STUDIO_DEVICE) {
+        if is_studio(identity) {
             self.rights.may_run(user, self.experience)
         } else if self.is_on_air() {
             self.rights.may_watch(user, self.experience)
@@ -182,13 +214,17 @@ impl Running {
         self.ask_at = self.ask_at.min(now.plus(MEDIA_ASK_AGAIN));
     }
 
-    pub(super) fn evict(&mut self, now: Timestamp, user: UserId, jobs: &mut Vec<Job>) {
-        let devices = self.crowd.evict(user);
-        let Some(at) = self.broadcast().filter(|at| at.stage.wants_room()) else { return };
-        let out: Vec<String> = devices.iter().map(|device| identity_of(user, device)).collect();
-        if !out.is_empty() {
-            jobs.push(Job::Remove(room_of(at.id), out));
+    pub(super) fn evict(&mut self, now: Timestamp, ended: RightsEnded, jobs: &mut Vec<Job>) {
+        let RightsEnded { user, devices: mut with_tokens, eviction } = ended;
+        let mut devices = self.crowd.evict(user);
+        devices.append(&mut with_tokens);
+        devices.sort_unstable();
+        devices.dedup();
+        if !self.wants_room() {
+            return;
         }
+        self.remember_evictions(eviction.map(|eviction| (user, eviction)));
+        self.remove(devices.iter().map(|device| identity_of(user, device)).collect(), jobs);
         // devices that hold a token but no socket are found by asking
         self.watch_closely(now);
         self.ask_soon(now, jobs);

@@ -1,12 +1,15 @@
 //! What an activation orders from its shell, and what it hears of it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     clock::Timestamp,
     ids::UserId,
     live::{
         core::broadcast::{Broadcast, Event},
         ledger::{Commit, Creation, Profile, Record},
-        media::{MediaFault, Participant},
+        media::{MediaFault, Participant, RoomSid},
+        order::Eviction,
     },
     store::StoreError,
 };
@@ -22,8 +25,8 @@ pub enum Job {
     Ask(String),
     /// Close a room.
     CloseRoom(String),
-    /// Put these identities out of the room.
-    Remove(String, Vec<String>),
+    /// Put people out of a room.
+    Remove(Removal),
     /// Learn these people's rights, then judge these identities again.
     Learn(Vec<String>),
     /// Read the settings again.
@@ -34,6 +37,26 @@ pub enum Job {
     StepDown,
 }
 
+/// Whom to put out of a room.
+#[derive(Debug)]
+pub struct Removal {
+    /// The room.
+    pub room: String,
+    /// The identities.
+    pub identities: Vec<String>,
+    /// The ended rights among the reasons, to be counted once the people are out.
+    pub evictions: BTreeMap<UserId, Eviction>,
+}
+
+/// What the media server said when it was asked.
+#[derive(Debug)]
+pub struct Heard {
+    /// Which making of the room is there.
+    pub room: RoomSid,
+    /// Who is in it.
+    pub people: Vec<Participant>,
+}
+
 /// What came of a job.
 #[derive(Debug)]
 pub enum Done {
@@ -42,7 +65,9 @@ pub enum Done {
     /// Of `Create`.
     Created(Result<Creation, StoreError>),
     /// Of `Ask`, with the time at which it was asked.
-    Asked(Timestamp, Result<Vec<Participant>, MediaFault>),
+    Asked(Timestamp, Result<Heard, MediaFault>),
+    /// Of `Remove`: the evictions of those who could not be put out yet.
+    Removed(BTreeMap<UserId, Eviction>),
     /// Of `Learn`.
     Learned(Vec<String>),
     /// Of `ReadProfile`.

@@ -14,12 +14,16 @@ use super::{BroadcastRow, LEASE_KIND, PgLedger, profile_row};
 use crate::{
     ids::{BroadcastId, ExperienceId, TeamId},
     limits::{LEASE_SECS, PAGE_ITEMS_MAX},
-    live::ledger::{Leased, Saved},
+    live::ledger::{HookKnown, Leased, Saved},
     store::{
         StoreError,
         schema::{broadcast_events, broadcasts, experiences, leases, provider_events, spaces},
     },
 };
+
+/// The provider of the webhooks that are stored here.
+const HOOKS_OF: &str = "livekit";
+
 /// Where a broadcast belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whereabouts {
@@ -169,27 +173,47 @@ impl PgLedger {
         Ok(found.await?.into_iter().map(BroadcastId).collect())
     }
 
-    /// Stores a webhook once; `false` when it was stored before.
-    pub async fn record_hook(&self, id: String, body: serde_json::Value) -> Result<bool, StoreError> {
+    /// Stores a webhook once.
+    pub async fn record_hook(&self, id: String, body: serde_json::Value) -> Result<HookKnown, StoreError> {
         let now = self.clock.now().to_utc();
-        let stored = self.store.run(move |connection| {
+        let known = self.store.run(move |connection| {
             async move {
-                let rows = diesel::insert_into(provider_events::table)
+                let stored = diesel::insert_into(provider_events::table)
                     .values((
-                        provider_events::provider.eq("livekit"),
-                        provider_events::event_id.eq(id),
+                        provider_events::provider.eq(HOOKS_OF),
+                        provider_events::event_id.eq(&id),
                         provider_events::received_at.eq(now),
                         provider_events::body.eq(body),
-                        provider_events::applied_at.eq(now),
                     ))
                     .on_conflict_do_nothing()
                     .execute(connection)
                     .await?;
-                Ok::<_, StoreError>(rows)
+                if stored == 1 {
+                    return Ok::<_, StoreError>(HookKnown::New);
+                }
+                let row = provider_events::table.find((HOOKS_OF, id)).select(provider_events::applied_at.is_not_null());
+                let applied: Option<bool> = row.first(connection).await.optional()?;
+                Ok(if applied == Some(true) { HookKnown::Applied } else { HookKnown::Unapplied })
             }
             .boxed()
         });
-        Ok(stored.await? == 1)
+        known.await
+    }
+
+    /// Notes that a webhook was applied.
+    pub async fn hook_applied(&self, id: String) -> Result<(), StoreError> {
+        let now = self.clock.now().to_utc();
+        let noted = self.store.run(move |connection| {
+            async move {
+                diesel::update(provider_events::table.find((HOOKS_OF, id)))
+                    .set(provider_events::applied_at.eq(now))
+                    .execute(connection)
+                    .await?;
+                Ok::<_, StoreError>(())
+            }
+            .boxed()
+        });
+        noted.await
     }
 
     /// Renews these leases in one statement; those that still are this node's.

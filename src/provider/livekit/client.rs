@@ -9,9 +9,10 @@ use livekit_api::services::{
 };
 use tokio::runtime::Handle;
 
+use super::bar::Bar;
 use crate::{
     limits::{MEDIA_CALL_TIMEOUT, ROOM_DEPARTURE_TIMEOUT, ROOM_EMPTY_TIMEOUT},
-    live::media::{MediaFault, MediaServer, Participant},
+    live::media::{MediaFault, MediaServer, Participant, RoomSid, StillBarred},
     telemetry::provider_call,
 };
 
@@ -20,6 +21,16 @@ use crate::{
 pub struct LiveKit {
     api: Arc<LiveKitApi>,
     runtime: Handle,
+    bar: Bar,
+}
+
+/// What came of putting somebody out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// They are out.
+    Out,
+    /// They were not there.
+    Absent,
 }
 
 impl LiveKit {
@@ -27,7 +38,28 @@ impl LiveKit {
     #[must_use]
     pub fn new(url: &str, key: &str, secret: &str, runtime: Handle) -> Self {
         let api = LiveKitApi::with_api_key(url, key, secret).with_request_timeout(MEDIA_CALL_TIMEOUT);
-        Self { api: Arc::new(api), runtime }
+        Self { api: Arc::new(api), runtime, bar: Bar::default() }
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Puts somebody out. That nobody is there is an answer, and counted as one.
+    pub(super) fn put_out(
+        &self,
+        room: &str,
+        identity: &str,
+        name: &'static str,
+    ) -> BoxFuture<'static, Result<Removed, MediaFault>> {
+        let (room, identity) = (room.to_owned(), identity.to_owned());
+        self.call(name, |api| async move {
+            match rooms(&api).remove_participant(&room, &identity).await {
+                Ok(()) => Ok(Removed::Out),
+                Err(error) if is_absence(&error) => Ok(Removed::Absent),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     fn call<T, F>(
@@ -52,7 +84,7 @@ impl LiveKit {
 }
 
 impl MediaServer for LiveKit {
-    fn open_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
+    fn open_room(&self, room: &str) -> BoxFuture<'static, Result<RoomSid, MediaFault>> {
         let room = room.to_owned();
         self.call("create_room", |api| async move {
             let options = CreateRoomOptions {
@@ -60,14 +92,16 @@ impl MediaServer for LiveKit {
                 departure_timeout: seconds(ROOM_DEPARTURE_TIMEOUT),
                 ..CreateRoomOptions::default()
             };
-            rooms(&api).create_room(&room, options).await.map(|_| ())
+            rooms(&api).create_room(&room, options).await.map(|made| RoomSid(made.sid))
         })
     }
 
     fn close_room(&self, room: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
         let room = room.to_owned();
-        let done = self.call("delete_room", |api| async move { rooms(&api).delete_room(&room).await });
-        done.map(none_is_fine).boxed()
+        self.call("delete_room", |api| async move {
+            let done = rooms(&api).delete_room(&room).await;
+            done.or_else(|error| if is_absence(&error) { Ok(()) } else { Err(error) })
+        })
     }
 
     fn rooms(&self) -> BoxFuture<'static, Result<Vec<String>, MediaFault>> {
@@ -91,10 +125,11 @@ impl MediaServer for LiveKit {
     }
 
     fn remove(&self, room: &str, identity: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
-        let (room, identity) = (room.to_owned(), identity.to_owned());
-        let done = self
-            .call("remove_participant", |api| async move { rooms(&api).remove_participant(&room, &identity).await });
-        done.map(none_is_fine).boxed()
+        self.put_out(room, identity, "remove_participant").map(|done| done.map(|_| ())).boxed()
+    }
+
+    fn keep_out(&self, room: &str, identity: &str, still: StillBarred) {
+        self.bar.add(self, (room.to_owned(), identity.to_owned()), still);
     }
 }
 
@@ -106,16 +141,13 @@ fn seconds(wait: Duration) -> u32 {
     u32::try_from(wait.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn none_is_fine(done: Result<(), MediaFault>) -> Result<(), MediaFault> {
-    match done {
-        Err(MediaFault::NoSuchThing) => Ok(()),
-        other => other,
-    }
+fn is_absence(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Twirp(ServerError::Twirp(told)) if told.code == "not_found")
 }
 
 fn fault(error: ServiceError) -> MediaFault {
     match error {
-        ServiceError::Twirp(ServerError::Twirp(told)) if told.code == "not_found" => MediaFault::NoSuchThing,
+        error if is_absence(&error) => MediaFault::NoSuchThing,
         ServiceError::Twirp(ServerError::Twirp(told)) if told.code == "unavailable" || told.code == "internal" => {
             MediaFault::Unreachable(told.to_string().into())
         }

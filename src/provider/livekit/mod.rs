@@ -1,5 +1,6 @@
 //! The media server: rooms and who is in them, tokens that name what they forbid, and its signed webhooks.
 
+mod bar;
 mod client;
 mod token;
 mod webhook;

@@ -39,7 +39,7 @@ fn a_broadcast_goes_live_by_itself_when_media_starts_and_viewers_see_every_state
 }
 
 #[test]
-fn lost_media_is_told_as_reconnecting_and_the_same_broadcast_goes_on() {
+fn survive_036_lost_media_is_told_as_reconnecting_and_the_same_broadcast_goes_on() {
     run(async {
         let engine = Engine::start().await;
         let (creator, member) = (engine.token("creator@demo.test"), engine.token("member@demo.test"));
@@ -53,9 +53,14 @@ fn lost_media_is_told_as_reconnecting_and_the_same_broadcast_goes_on() {
         let lost = viewer.state("reconnecting").await;
         assert!(lost["until"].is_string());
         publish(&engine, &creator, &broadcast).await;
-        viewer.state("live").await;
+        // over the same socket, which was never closed
+        let back = viewer.next("live", |frame| {
+            assert_ne!(frame["state"], "ended", "{frame}");
+            frame["t"] == "state" && frame["state"] == "live"
+        });
+        back.await;
         let (_, now) = engine.get(&format!("/api/v1/broadcasts/{broadcast}"), &creator).await;
-        assert_eq!((&now["state"], &now["feed"]), (&json!("live"), &json!("browser")));
+        assert_eq!((&now["state"], &now["feed"], &now["id"]), (&json!("live"), &json!("browser"), &json!(broadcast)));
     });
 }
 

@@ -4,6 +4,10 @@ mod broadcast;
 mod closed;
 mod door;
 mod fault;
+mod hooks;
+mod measured;
+mod media;
+mod real;
 
 use std::{
     path::Path,
@@ -30,25 +34,34 @@ pub struct Engine {
     state: TempDir,
     pub http: String,
     pub standins: String,
+    /// All that it says about itself.
+    pub served: Value,
     pub client: Client,
 }
 
 impl Engine {
     /// Starts one and waits until it announces itself.
     pub async fn start() -> Self {
+        Self::start_with("standin").await
+    }
+
+    /// The same with this kind of media server.
+    pub async fn start_with(livekit: &'static str) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let state = tempfile::Builder::new().prefix("bp").tempdir().unwrap();
         // the database's own user must be able to reach its directory
         std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        Self::start_in(state).await
+        Self::start_in(state, livekit).await
     }
 
-    pub async fn start_in(state: TempDir) -> Self {
+    async fn start_in(state: TempDir, livekit: &'static str) -> Self {
         backstage::provider::init_crypto();
         let _old = std::fs::remove_file(state.path().join("serve.json"));
-        let child = command(state.path()).args(["serve", "--demo"]).spawn().unwrap();
+        let mode = ("BACKSTAGE__LIVEKIT__MODE", livekit);
+        let child = command(state.path()).env(mode.0, mode.1).args(["serve", "--demo"]).spawn().unwrap();
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
-        let mut engine = Self { child, state, http: String::new(), standins: String::new(), client };
+        let (http, standins) = (String::new(), String::new());
+        let mut engine = Self { child, state, http, standins, served: Value::Null, client };
         let served = engine.state.path().join("serve.json");
         until("serve.json", || {
             let text = std::fs::read_to_string(&served).ok()?;
@@ -58,6 +71,7 @@ impl Engine {
         let served: Value = serde_json::from_str(&std::fs::read_to_string(&served).unwrap()).unwrap();
         engine.http = served["http"].as_str().unwrap().to_owned();
         engine.standins = served["standins"].as_str().unwrap().to_owned();
+        engine.served = served;
         engine
     }
 
@@ -67,11 +81,44 @@ impl Engine {
         self.child.wait().unwrap();
         let state = std::mem::replace(&mut self.state, tempfile::tempdir().unwrap());
         drop(self);
-        Self::start_in(state).await
+        Self::start_in(state, "standin").await
     }
 
     pub fn state(&self) -> &Path {
         self.state.path()
+    }
+
+    /// The series of `/metrics` that begins like this, when it is there.
+    pub async fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.client.get(format!("{}/metrics", self.http)).send().await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(series).map(str::trim).map(str::to_owned));
+        line.map(|value| value.parse().unwrap())
+    }
+
+    /// Asks the engine's database, beside the engine.
+    pub fn sql(&self, sql: &str) -> String {
+        let url = self.served["database"].as_str().unwrap();
+        let output = Command::new("psql").args(["-XAtq", "-d", url, "-c", sql]).output().unwrap();
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The media server, asked by its provider's own client.
+    pub fn rooms(&self) -> livekit_api::services::room::RoomClient {
+        let told = |field: &str| self.served["livekit"][field].as_str().unwrap();
+        livekit_api::services::room::RoomClient::with_api_key(told("url"), told("key"), told("secret"))
+    }
+
+    /// How often the media server's stand-in was called by this name.
+    pub async fn calls(&self, name: &str) -> usize {
+        let log = self.client.get(format!("{}/_log?provider=livekit", self.standins)).send().await.unwrap();
+        let log: Value = log.json().await.unwrap();
+        log.as_array().unwrap().iter().filter(|call| call["path"].to_string().contains(name)).count()
+    }
+
+    /// Everything works again.
+    pub async fn heal(&self) {
+        self.client.delete(format!("{}/_faults", self.standins)).send().await.unwrap();
     }
 
     /// The process of the private Postgres.

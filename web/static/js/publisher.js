@@ -3,12 +3,17 @@
 import { call } from "./api.js";
 
 const AGAIN_MS = [500, 1000, 2000, 4000];
+/** While the signal is away, the picture counts as sent as long as the other side says that it arrives; it does so every second. */
+const ACKNOWLEDGED_MS = 3000;
 
 export class Publisher {
   /** @type {any} */ #room = null;
   /** @type {any} */ #video = null;
   /** @type {any} */ #audio = null;
   /** @type {{ at: number, bytes: number, frames: number } | null} */ #before = null;
+  /** When the other side last said that something arrived, by its clock and by ours. */
+  #report = 0;
+  #acknowledged = 0;
   #wanted = "";
   #turn = 0;
   #tries = 0;
@@ -16,8 +21,12 @@ export class Publisher {
   /** @param {{ loopback: boolean, tracks: () => { picture: MediaStreamTrack | null, sound: MediaStreamTrack | null }, onChange: () => void }} given */
   constructor(given) { this.given = given; }
 
-  /** Whether the picture goes out now. */
-  get sending() { return Boolean(this.#room && (this.#video || this.#audio)); }
+  /** Whether the picture goes out now, and as far as we can know arrives. */
+  get sending() {
+    const { state } = this.#room ?? {};
+    const arrives = state === "connected" || (state === "signalReconnecting" && performance.now() - this.#acknowledged < ACKNOWLEDGED_MS);
+    return Boolean((this.#video || this.#audio) && arrives);
+  }
   /** Whether it should. */
   get wanted() { return this.#wanted !== ""; }
 
@@ -33,6 +42,14 @@ export class Publisher {
     this.#wanted = "";
     this.#leave();
     this.given.onChange();
+  }
+
+  /** Comes in again at once where it should send and is not inside: the room is there again. */
+  comeBack() {
+    if (!this.wanted || this.#room?.state === "connected") return;
+    this.#leave();
+    this.#tries = 0;
+    this.#join().catch(() => this.#again());
   }
 
   #leave() {
@@ -55,6 +72,7 @@ export class Publisher {
       else this.#wanted = "";
       this.given.onChange();
     });
+    room.on(RoomEvent.ConnectionStateChanged, () => { if (room === this.#room) this.given.onChange(); });
     await room.connect(pass.url, pass.token, { autoSubscribe: false, ...(this.given.loopback ? { rtcConfig: { iceServers: [] } } : {}) });
     if (turn !== this.#turn) { room.disconnect(false); return; }
     this.#room = room;
@@ -96,7 +114,10 @@ export class Publisher {
         bytes += row.bytesSent ?? 0;
         if ((row.frameHeight ?? 0) >= height) { width = row.frameWidth ?? 0; height = row.frameHeight ?? 0; frames = row.framesEncoded ?? 0; }
       }
-      if (row.type === "remote-inbound-rtp") { loss = Math.max(loss, row.fractionLost ?? 0); rtt = Math.max(rtt, row.roundTripTime ?? 0); }
+      if (row.type === "remote-inbound-rtp") {
+        if (row.timestamp > this.#report) { this.#report = row.timestamp; this.#acknowledged = performance.now(); }
+        loss = Math.max(loss, row.fractionLost ?? 0); rtt = Math.max(rtt, row.roundTripTime ?? 0);
+      }
     });
     const now = performance.now(), before = this.#before;
     this.#before = { at: now, bytes, frames };

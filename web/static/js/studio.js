@@ -38,6 +38,8 @@ let audience = Number(one("[data-audience]").textContent.replace(/\D/g, "")) || 
 let peak = Number(one("[data-peak]").textContent.replace(/\D/g, "")) || 0;
 let retryAt = 0, skew = 0, busy = false;
 let connected = false, healthAt = 0;
+/** The engine has just said that the room is gone. */
+let roomGone = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let linkTimer;
 
@@ -140,8 +142,16 @@ function onFrame(frame) {
   } else if (frame.t === "state") takeState(frame);
   else if (frame.t === "audience") takeAudience(frame);
   else if (frame.t === "reactions") { addTick(frame.totals ?? {}); write("[data-hearts]", count(sum())); }
+  else if (frame.t === "playback") takePlayback(frame);
   else if (frame.t === "health") showHealth(frame);
   else if (frame.t === "notice" && (frame.text ?? frame.message)) one("[data-notices]").textContent = frame.text ?? frame.message;
+}
+
+/** A media server that was started again has lost the room: when it is there again, the picture goes into the new one. @param {any} told */
+function takePlayback(told) {
+  const there = told.sources?.length > 0;
+  if (there && roomGone) publisher.comeBack();
+  roomGone = !there;
 }
 
 /** @param {any} told */
