@@ -17,7 +17,7 @@ use backstage::{
         experience_actor::{ExperienceActor, Ports},
         lease::Leases,
         ledger::{Claim, Ledger},
-        media::{MediaFault, MediaServer, Participant},
+        media::{MediaFault, MediaServer, Participant, RoomSid, StillBarred},
         order::{CommandFault, NewBroadcast},
         rights::{LiveRights, Right},
         seating::Seating,
@@ -46,8 +46,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct NobodyThere;
 
 impl MediaServer for NobodyThere {
-    fn open_room(&self, _: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
-        async { Ok(()) }.boxed()
+    fn open_room(&self, _: &str) -> BoxFuture<'static, Result<RoomSid, MediaFault>> {
+        async { Ok(RoomSid("RM_1".to_owned())) }.boxed()
     }
     fn close_room(&self, _: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
         async { Ok(()) }.boxed()
@@ -61,6 +61,8 @@ impl MediaServer for NobodyThere {
     fn remove(&self, _: &str, _: &str) -> BoxFuture<'static, Result<(), MediaFault>> {
         async { Ok(()) }.boxed()
     }
+
+    fn keep_out(&self, _: &str, _: &str, _: StillBarred) {}
 }
 
 struct Everybody;
