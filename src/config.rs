@@ -88,6 +88,8 @@ sections! {
         limits: Limits,
         /// Broadcasts.
         live: Live,
+        /// Failures to order.
+        drills: Drills,
         /// Logs.
         log: Log,
     }
@@ -167,6 +169,11 @@ sections! {
         not_started_secs: u32,
         /// Seconds after which a broadcast ends whose media server cannot be asked.
         unanswered_secs: u32,
+    }
+    /// Failures to order.
+    Drills {
+        /// Whether somebody who runs an experience may make its actor fail.
+        enabled: bool,
     }
     /// Logs.
     Log {
@@ -286,6 +293,7 @@ impl Config {
             must(given(&self.mail.url), "mail.url: needed in production (or mail.url_file)");
             must(given(&self.keys.seal), "keys.seal: needed in production (or keys.seal_file)");
             must(self.standins.url.is_empty(), "standins.url: no stand-ins in production");
+            must(!self.drills.enabled, "drills.enabled: no drills in production");
             must(public.starts_with("https://"), "server.public_url: must be https in production");
             must(self.limits.profile == LimitProfile::Strict, "limits.profile: must be strict in production");
         }
@@ -354,6 +362,15 @@ mod tests {
         for key in ["database.url", "livekit.url", "mail.url", "keys.seal", "server.public_url", "limits.profile"] {
             assert!(told.contains(key), "{key} is missing in {told}");
         }
+    }
+
+    #[test]
+    fn drills_are_off_unless_asked_for_and_refused_in_production() {
+        assert!(!with(&[]).unwrap().drills.enabled);
+        let asked = [("BACKSTAGE__DRILLS__ENABLED", "true"), ("BACKSTAGE__MODE", "production")];
+        assert!(with(&asked[..1]).unwrap().drills.enabled);
+        let told = with(&asked).unwrap_err().to_string();
+        assert!(told.contains("drills.enabled: no drills in production"), "{told}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub const HOOK_BODY_BYTES_MAX: usize = 256 * 1024;
 pub const PAGE_ITEMS_MAX: i64 = 100;
 /// Connections to Postgres of one node: two cores' worth of queries in flight, and some for what must not wait.
 pub const DATABASE_CONNECTIONS_MAX: usize = 24;
+/// Connections beside them that requests cannot use up: rights are read and health is answered while everything else waits.
+pub const DATABASE_RESERVED_MAX: usize = 3;
 /// How long a request waits for a database connection before it is told to try again.
 pub const DATABASE_WAIT: Duration = Duration::from_millis(800);
 /// How long connecting may take; a busy machine needs more than a free connection does.
@@ -269,6 +271,24 @@ pub struct LoginLimits {
     pub wrong_guesses_on_the_site: u32,
 }
 
+/// How many requests one client address may send; see `web/limit.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// One for each of these, in the long run.
+    pub every: Duration,
+    /// At once, after a rest.
+    pub burst: u32,
+}
+
+/// What the outside world gets: an office behind one address, not a machine that tries every door.
+pub const REQUESTS_STRICT: RequestLimits = RequestLimits { every: Duration::from_millis(20), burst: 200 };
+/// The same limit, set high, for a laptop whose load tests come from one address.
+pub const REQUESTS_OPEN: RequestLimits = RequestLimits { every: Duration::from_micros(10), burst: 100_000 };
+/// Client addresses whose requests are counted at once, some 100 bytes each.
+pub const CLIENTS_COUNTED_MAX: usize = 100_000;
+/// How often those who were not here lately are forgotten while the count is full; going through all takes milliseconds.
+pub const CLIENTS_FORGOTTEN_EVERY: Duration = Duration::from_secs(1);
+
 /// What the outside world gets.
 pub const LOGIN_STRICT: LoginLimits = LoginLimits {
     mails_an_address: 3,
@@ -413,6 +433,8 @@ pub const STOP_SPREAD: Duration = Duration::from_secs(5);
 pub const CLOCK_FOLLOW_WAIT: Duration = Duration::from_secs(35);
 /// How soon what could not be done at the start is tried again.
 pub const CLOCK_FOLLOW_RETRY: Duration = Duration::from_secs(1);
+/// Experiences whose series stand by name; with six each they are a quarter of what one scrape should hold.
+pub const EXPERIENCE_SERIES_MAX: usize = 200;
 /// How often the recorder of metrics is tidied; its histograms grow meanwhile.
 pub const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// A slug; longer ones do not fit where people read addresses.

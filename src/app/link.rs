@@ -19,8 +19,8 @@ use crate::{
     },
     clock::SharedClock,
     config::{Config, LimitProfile, Mode},
-    identity::Consequence,
-    ids::{ExperienceId, LoginId, UserId},
+    identity::{Basis, Consequence},
+    ids::{ExperienceId, UserId},
     limits::JOIN_BURST,
     live::{
         directory::Directory,
@@ -33,7 +33,7 @@ use crate::{
 
 /// The doorkeeper of this node, with an arbiter of its own for its actors.
 pub fn doorkeeper(store: &Store, clock: &SharedClock, eviction: Arc<Relay>, runtime: &Handle) -> Doorkeeper {
-    let source = Arc::new(PgRights::new(store.clone()));
+    let source = Arc::new(PgRights::new(store.reserved()));
     Doorkeeper::new(source, clock.clone(), eviction, Arbiter::new().handle(), runtime.clone())
 }
 
@@ -101,8 +101,8 @@ pub struct Consequences {
 }
 
 impl Consequence for Consequences {
-    fn login_ended(&self, login: LoginId) {
-        self.directory.login_ended(login);
+    fn ended(&self, basis: Basis) {
+        self.directory.basis_ended(basis);
     }
 
     fn rights_changed(&self, user: UserId) {

@@ -18,7 +18,7 @@ use crate::{
     live::{self, hooks},
     socket, storefront,
     web::{
-        assets, csrf, header, json, operator,
+        assets, csrf, header, json, limit, operator,
         page::errors_as_pages,
         problem::{Code, Problem},
     },
@@ -62,7 +62,7 @@ pub fn app(
         InitError = (),
     > + 'static,
 > {
-    let metrics_here = this.metrics_here;
+    let (metrics_here, drills) = (this.metrics_here, this.drills);
     let (app, described) = Actix::new()
         .app_data(web::Data::new(this.store.clone()))
         .app_data(web::Data::new(this.identity.authenticator.clone()))
@@ -77,6 +77,7 @@ pub fn app(
         .app_data(web::Data::new(this.pages.clone()))
         .app_data(web::Data::new(this.prometheus.clone()))
         .app_data(web::Data::new(this.proxies))
+        .app_data(web::Data::new(this.requests.clone()))
         .app_data(web::Data::new(this.mailbox.clone()))
         .configure(json::configure)
         .into_utoipa_app()
@@ -86,10 +87,12 @@ pub fn app(
     app.service(SwaggerUi::new("/api/docs/{_:.*}").url("/api/openapi.json", described))
         .configure(|app| operator::register(app, metrics_here))
         .configure(hooks::register)
+        .configure(|app| if drills { live::drills::register(app) })
         .configure(assets::register)
         .configure(pages)
         .default_service(web::to(nothing_here))
         .wrap(from_fn(csrf::guard))
+        .wrap(from_fn(limit::guard))
         .wrap(from_fn(errors_as_pages))
         .wrap(header::security(&this.media_public_url))
         .wrap(Compress::default())

@@ -55,7 +55,7 @@ impl From<Refusal> for Problem {
             Refusal::NotForSale => Code::NotForSale.into(),
             Refusal::NotThePrice => {
                 let sentence = "This price is not offered. Look at the pass again.";
-                Self::new(Code::Invalid).detail(sentence).with("fields", serde_json::json!({ "price_id": sentence }))
+                Self::wrong("price_id", sentence)
             }
             Refusal::AlreadyOwned => Code::AlreadyOwned.into(),
             Refusal::Banned => Self::refused_entry("banned").detail("The team has closed this space for you."),
@@ -150,10 +150,7 @@ pub fn joiner(
         return Ok((Joiner::Signed(signed.user), signed.user.to_string()));
     }
     let Some(email) = email.filter(|email| !email.trim().is_empty()) else {
-        let sentence = "Write your e-mail address, or sign in first.";
-        return Err(Problem::new(Code::Invalid)
-            .detail(sentence)
-            .with("fields", serde_json::json!({ "email": sentence })));
+        return Err(Problem::wrong("email", "Write your e-mail address, or sign in first."));
     };
     let address = Address::parse(email)?;
     throttle.admit(catalog.now(), client)?;

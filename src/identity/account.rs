@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 
 use super::{
     Identity, Signed,
-    authenticator::API_TOKEN_PREFIX,
+    authenticator::{API_TOKEN_PREFIX, Basis},
     core::scope::Scopes,
     store::{
         api_tokens::{self, NewToken, Refusal, Token},
@@ -76,7 +76,7 @@ impl Identity {
             })
             .await?;
         if ended {
-            self.login_is_over(login);
+            self.is_over(Basis::Login(login));
         }
         Ok(ended)
     }
@@ -94,7 +94,7 @@ impl Identity {
             })
             .await?;
         self.authenticator.forget_user(user);
-        ended.into_iter().for_each(|login| self.login_is_over(login));
+        ended.into_iter().for_each(|login| self.is_over(Basis::Login(login)));
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl Identity {
         Ok(FreshToken { id, token, name, scopes, created_at: now, expires_at })
     }
 
-    /// Ends an API token of a person; `false` when they have none with this id.
+    /// Ends an API token of a person; `false` when they have none with this id. Its sockets close.
     ///
     /// # Errors
     /// When the database cannot.
@@ -153,7 +153,9 @@ impl Identity {
                 .boxed()
             })
             .await?;
-        self.authenticator.forget_token(token);
+        if ended {
+            self.is_over(Basis::Token(token));
+        }
         Ok(ended)
     }
 }

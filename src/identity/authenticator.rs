@@ -68,7 +68,22 @@ pub struct Signed {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What being signed in rests on: when it ends, so does everything that was begun with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// A signed-in browser.
+    Login(LoginId),
+    /// An API token.
+    Token(TokenId),
+}
+
 impl Signed {
+    /// What it rests on; every credential is one or the other.
+    #[must_use]
+    pub fn basis(&self) -> Option<Basis> {
+        self.login.map(Basis::Login).or(self.token.map(Basis::Token))
+    }
+
     /// Whether the credential may be used for this.
     #[must_use]
     pub fn covers(&self, scope: Scope) -> bool {
@@ -127,16 +142,14 @@ impl Known {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
-    Login(LoginId),
-    Token(TokenId),
+    Basis(Basis),
     User(UserId),
 }
 
 impl Ended {
     fn ends(self, signed: &Signed) -> bool {
         match self {
-            Self::Login(login) => signed.login == Some(login),
-            Self::Token(token) => signed.token == Some(token),
+            Self::Basis(basis) => signed.basis() == Some(basis),
             Self::User(user) => signed.user == user,
         }
     }
@@ -210,14 +223,17 @@ impl Authenticator {
         }
     }
 
-    /// A session is over from now on, also for those whose look-up is in flight.
-    pub fn forget_login(&self, login: LoginId) {
-        self.0.state().end(Ended::Login(login));
+    /// Whether what somebody was signed in by a moment ago is good still; for tickets that were given out on it.
+    ///
+    /// # Errors
+    /// When the database cannot say.
+    pub async fn stands(&self, basis: Basis) -> Result<bool, StoreError> {
+        credentials::stands(&self.0.store, basis, self.0.clock.now()).await
     }
 
-    /// An API token is over from now on.
-    pub fn forget_token(&self, token: TokenId) {
-        self.0.state().end(Ended::Token(token));
+    /// A session or an API token is over from now on, also for those whose look-up is in flight.
+    pub fn forget(&self, basis: Basis) {
+        self.0.state().end(Ended::Basis(basis));
     }
 
     /// What is remembered about a person is old: their address or their rank changed, or all their sessions ended.

@@ -12,13 +12,13 @@ pub mod upkeep;
 
 use std::sync::Arc;
 
-pub use authenticator::{Authenticator, Credential, Signed};
+pub use authenticator::{Authenticator, Basis, Credential, Signed};
 pub use store::{audit, teams, users};
 
 use crate::{
     clock::SharedClock,
     entropy::{Ids, SharedEntropy},
-    ids::{LoginId, UserId},
+    ids::UserId,
     jobs::Jobs,
     keys::KeyRing,
     store::Store,
@@ -26,8 +26,8 @@ use crate::{
 
 /// What must follow at once when identity changes; implemented by those whose doors are open meanwhile.
 pub trait Consequence: Send + Sync + 'static {
-    /// A session is over: its sockets close.
-    fn login_ended(&self, login: LoginId);
+    /// A session or an API token is over: its sockets close.
+    fn ended(&self, basis: Basis);
     /// A person joined or left a team, or their role changed: their rights are read again.
     fn rights_changed(&self, user: UserId);
 }
@@ -37,7 +37,7 @@ pub trait Consequence: Send + Sync + 'static {
 pub struct NoConsequence;
 
 impl Consequence for NoConsequence {
-    fn login_ended(&self, _: LoginId) {}
+    fn ended(&self, _: Basis) {}
     fn rights_changed(&self, _: UserId) {}
 }
 

@@ -32,6 +32,7 @@ use crate::{
         auth::{self, BROWSER_COOKIE},
         client_address::ClientAddress,
         idempotency::{Idempotency, Replays, Reply},
+        list::List,
         problem::{Code, Problem},
     },
 };
@@ -50,30 +51,13 @@ pub fn configure(app: &mut ServiceConfig) {
     teams::configure(app);
 }
 
-/// A list, whole or one page of it.
-#[derive(Serialize, ToSchema)]
-pub struct Page<T: ToSchema> {
-    /// What is on it.
-    pub items: Vec<T>,
-    /// Where the next one begins; null on the last.
-    pub next: Option<String>,
-}
-
-impl<T: ToSchema> Page<T> {
-    /// A list that is whole.
-    #[must_use]
-    pub fn whole(items: Vec<T>) -> Self {
-        Self { items, next: None }
-    }
-}
-
 impl From<address::Refusal> for Problem {
     fn from(refusal: address::Refusal) -> Self {
         let detail = match refusal {
             address::Refusal::TooLong => "The address is longer than mail allows.",
             address::Refusal::ControlCharacter | address::Refusal::NotAnAddress => "This is not an e-mail address.",
         };
-        Self::new(Code::Invalid).detail(detail).with("fields", ["email"])
+        Self::wrong("email", detail)
     }
 }
 
@@ -104,7 +88,7 @@ pub fn checked_name(given: &str) -> Result<String, Problem> {
     if fits {
         return Ok(name.to_owned());
     }
-    Err(Problem::new(Code::Invalid).detail("A name has 1 to 120 characters on one line.").with("fields", ["name"]))
+    Err(Problem::wrong("name", "A name has 1 to 120 characters on one line."))
 }
 
 /// Tokens, sessions and members are not for tokens of less than everything.
@@ -259,13 +243,13 @@ impl SessionShown {
 }
 
 /// Where this person is signed in.
-#[utoipa::path(tag = "Signing in", responses((status = 200, body = Page<SessionShown>)))]
+#[utoipa::path(tag = "Signing in", responses((status = 200, body = List<SessionShown>)))]
 #[get("/api/v1/auth/sessions")]
 async fn list_sessions(identity: web::Data<Identity>, signed: Signed) -> Result<HttpResponse, Problem> {
     needs_all(&signed)?;
     let sessions = identity.sessions(signed.user).await?;
     let items = sessions.into_iter().map(|session| SessionShown::of(session, signed.login)).collect();
-    Ok(HttpResponse::Ok().json(Page::<SessionShown>::whole(items)))
+    Ok(HttpResponse::Ok().json(List::<SessionShown>::whole(items)))
 }
 
 /// Ends one of this person's sessions; its sockets close.
@@ -357,12 +341,12 @@ impl From<FreshToken> for TokenShown {
 }
 
 /// The API tokens of this person, without their text.
-#[utoipa::path(tag = "Tokens", responses((status = 200, body = Page<TokenShown>)))]
+#[utoipa::path(tag = "Tokens", responses((status = 200, body = List<TokenShown>)))]
 #[get("/api/v1/tokens")]
 async fn list_tokens(identity: web::Data<Identity>, signed: Signed) -> Result<HttpResponse, Problem> {
     needs_all(&signed)?;
     let tokens = identity.api_tokens(signed.user).await?;
-    Ok(HttpResponse::Ok().json(Page::<TokenShown>::whole(tokens.into_iter().map(Into::into).collect())))
+    Ok(HttpResponse::Ok().json(List::<TokenShown>::whole(tokens.into_iter().map(Into::into).collect())))
 }
 
 /// A token that is wanted.
@@ -385,9 +369,9 @@ impl TokenWanted {
     fn ends(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
         let span = self.ttl_secs.map(|secs| now.plus(std::time::Duration::from_secs(secs.into())));
         match (self.expires_at, span) {
-            (Some(_), Some(_)) => Err(Problem::new(Code::Invalid).detail("Give expires_at or ttl_secs, not both.")),
+            (Some(_), Some(_)) => Err(Problem::wrong("ttl_secs", "Give expires_at or ttl_secs, not both.")),
             (Some(at), None) | (None, Some(at)) if at <= now => {
-                Err(Problem::new(Code::Invalid).detail("The token would have ended already."))
+                Err(Problem::wrong("expires_at", "The token would have ended already."))
             }
             (at, span) => Ok(at.or(span)),
         }
@@ -408,7 +392,7 @@ async fn make_token(
     needs_all(&signed)?;
     let name = checked_name(body.name.as_deref().unwrap_or("token"))?;
     let scopes = body.scopes.iter().map(|word| word.parse::<Scope>()).collect::<Result<Vec<_>, _>>();
-    let scopes = scopes.map_err(|e| Problem::new(Code::Invalid).detail(e.to_string()).with("fields", ["scopes"]))?;
+    let scopes = scopes.map_err(|e| Problem::wrong("scopes", e.to_string()))?;
     let expires_at = body.ends(identity.clock.now())?;
     let (me, user) = (identity.clone(), signed.user);
     once.once(&replays, &signed, &*body, move |connection| {

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::FutureExt;
 
 use super::{
-    Identity,
+    Basis, Identity,
     authenticator::{SESSION_PREFIX, token_hash},
     core::{
         address::Address,
@@ -246,7 +246,7 @@ impl Identity {
         self.throttle.guessed(now, client, entered.is_some());
         let entered = entered.ok_or(Denied::Refused(Refusal::CodeInvalid))?;
         if let Some(before) = before {
-            self.login_is_over(before);
+            self.is_over(Basis::Login(before));
         }
         Ok(entered)
     }
@@ -291,8 +291,8 @@ impl Identity {
     }
 
     /// A session is over: nobody remembers it, and its sockets close.
-    pub(super) fn login_is_over(&self, login: LoginId) {
-        self.authenticator.forget_login(login);
-        self.consequence.login_ended(login);
+    pub(super) fn is_over(&self, basis: Basis) {
+        self.authenticator.forget(basis);
+        self.consequence.ended(basis);
     }
 }

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     clock::{SharedClock, Timestamp},
-    ids::{BroadcastId, ExperienceId, LoginId, UserId, ViewerId},
+    identity::Basis,
+    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
     limits::TOKEN_DEVICES_MAX,
     socket::{
         codes::CloseCode,
@@ -273,9 +274,9 @@ impl Directory {
         self.hub.close_user(user, None, CloseCode::RightsUnknown, "rights_unknown".into());
     }
 
-    /// A sign-in has ended.
-    pub fn login_ended(&self, login: LoginId) {
-        self.hub.close_login(login, CloseCode::SessionOver, "session_over".into());
+    /// A sign-in or an API token has ended.
+    pub fn basis_ended(&self, basis: Basis) {
+        self.hub.close_basis(basis, CloseCode::SessionOver, "session_over".into());
     }
 
     /// The creator changed the settings of an experience.

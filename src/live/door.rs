@@ -12,13 +12,13 @@ use super::{
     media::identity_of,
     order::AdmitRefusal,
     rights::{LiveRights, Right},
-    ticket,
+    ticket::{self, Bearer},
 };
 use crate::{
     clock::{SharedClock, Timestamp},
     entropy::Ids,
-    identity::{Authenticator, Credential as Shown, core::scope::Scope},
-    ids::{LoginId, UserId, ViewerId},
+    identity::{Authenticator, Credential as Shown, Signed, core::scope::Scope},
+    ids::{UserId, ViewerId},
     keys::KeyRing,
     limits::{MEDIA_TOKEN_RENEW, MEDIA_TOKEN_TTL},
     provider::livekit::{MediaKey, viewer_token},
@@ -52,19 +52,17 @@ pub struct LiveDoor {
     pub public_url: String,
 }
 
-struct Who {
-    user: UserId,
-    login: Option<LoginId>,
-}
-
 impl LiveDoor {
-    async fn who(&self, knock: &Knock) -> Result<Who, Problem> {
+    async fn who(&self, knock: &Knock) -> Result<Bearer, Problem> {
         let shown = match &knock.credential {
             Credential::None => return Err(Code::SignInNeeded.into()),
             Credential::Ticket(ticket) => {
-                let user =
-                    ticket::read_live_ticket(&self.ring, self.clock.now(), knock.experience, ticket.expose_secret());
-                return user.map(|user| Who { user, login: None }).ok_or_else(|| Code::SignInNeeded.into());
+                let shown = ticket.expose_secret();
+                let bearer = ticket::read_live_ticket(&self.ring, self.clock.now(), knock.experience, shown);
+                let bearer = bearer.ok_or(Code::SignInNeeded)?;
+                // it outlives what it was given out on by no moment
+                let stands = self.authenticator.stands(bearer.basis).await?;
+                return if stands { Ok(bearer) } else { Err(Code::SignInNeeded.into()) };
             }
             Credential::Bearer(token) => Shown::Bearer(token.expose_secret().to_owned()),
             Credential::Cookies(_) => {
@@ -76,7 +74,7 @@ impl LiveDoor {
         if !signed.covers(Scope::Live) {
             return Err(Code::ScopeMissing.into());
         }
-        Ok(Who { user: signed.user, login: signed.login })
+        Ok(bearer_of(&signed)?)
     }
 
     /// A page of another site must not open sockets with our visitors' cookies; programs send no `Origin`.
@@ -106,6 +104,15 @@ impl LiveDoor {
     }
 }
 
+/// Who is signed in, as a ticket or a socket remembers it.
+///
+/// # Errors
+/// Never for a credential of ours: each is a session or an API token.
+pub fn bearer_of(signed: &Signed) -> Result<Bearer, Code> {
+    let basis = signed.basis().ok_or(Code::SignInNeeded)?;
+    Ok(Bearer { user: signed.user, basis, good_until: signed.expires_at.unwrap_or(Timestamp(i64::MAX)) })
+}
+
 impl Door for LiveDoor {
     fn open(&self, knock: Knock) -> LocalBoxFuture<'static, Result<Admission, Problem>> {
         let this = self.clone();
@@ -121,7 +128,8 @@ impl Door for LiveDoor {
             });
             let session: ViewerId = claim.as_ref().map_or_else(|| this.ids.fresh(), |claim| claim.session);
             let device = knock.device.unwrap_or_else(|| session.to_string());
-            let seat = Arc::new(Seat { experience, user, device, session, kind, staff, login: who.login });
+            let Bearer { basis, good_until, .. } = who;
+            let seat = Arc::new(Seat { experience, user, device, session, kind, staff, basis, good_until });
             let place = this.directory.admit(seat.clone()).await.map_err(Problem::from)?;
             Ok(Admission {
                 seat,

@@ -6,6 +6,7 @@ pub mod crowd;
 pub mod desk;
 pub mod directory;
 pub mod door;
+pub mod drills;
 pub mod experience_actor;
 pub mod hooks;
 pub mod lease;

@@ -56,7 +56,7 @@ pub enum Order {
     SettingsChanged,
     /// Look whether the lease still stands.
     LookAtLease,
-    /// A drill: panic while handling this (`drill` of the command line's local mode, and tests).
+    /// A drill: panic while handling this.
     Panic,
 }
 

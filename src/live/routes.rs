@@ -12,6 +12,7 @@ use super::{
         health::Health,
     },
     desk::Desk,
+    door::bearer_of,
     ledger::Saved,
     media::{STUDIO_DEVICE, identity_of, room_of},
     order::{NewBroadcast, StatsView, View},
@@ -25,6 +26,7 @@ use crate::{
     limits::{LIVE_TICKET_TTL, PUBLISHER_TOKEN_TTL, TITLE_CHARS_MAX},
     provider::livekit::publisher_token,
     web::{
+        idempotency::{Idempotency, Replays, Reply},
         json,
         problem::{Code, Problem},
     },
@@ -47,7 +49,7 @@ pub fn register(app: &mut ServiceConfig) {
 }
 
 /// What is announced; nothing at all is a broadcast without title and schedule.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewBroadcastBody {
     /// When it is to start.
@@ -159,25 +161,37 @@ impl BroadcastBody {
 )]
 #[post("/api/v1/experiences/{id}/broadcasts")]
 async fn create(
-    desk: web::Data<Desk>,
-    signed: Signed,
+    (desk, replays): (web::Data<Desk>, web::Data<Replays>),
+    (signed, once): (Signed, Idempotency),
     id: web::Path<ExperienceId>,
     body: web::Bytes,
 ) -> Result<HttpResponse, Problem> {
     desk.experience_to_run(&signed, *id).await?;
-    let NewBroadcastBody { scheduled_at, title, record } = json::optional(&body)?;
-    let title = title.map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
+    let asked: NewBroadcastBody = json::optional(&body)?;
+    let made = once.once_beside(&replays, &signed, &asked, announce(&desk, &signed, *id, &asked));
+    made.await
+}
+
+async fn announce(
+    desk: &Desk,
+    signed: &Signed,
+    id: ExperienceId,
+    asked: &NewBroadcastBody,
+) -> Result<Reply, Problem> {
+    let NewBroadcastBody { scheduled_at, title, record } = asked;
+    let (scheduled_at, record) = (*scheduled_at, *record);
+    let title = title.as_ref().map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
     if title.as_ref().is_some_and(|title| title.chars().count() > TITLE_CHARS_MAX) {
         let detail = format!("A title has at most {TITLE_CHARS_MAX} characters.");
-        return Err(Problem::new(Code::Invalid).detail(detail).with("fields", ["title"]));
+        return Err(Problem::wrong("title", detail));
     }
     if record {
         let detail = "This engine does not record yet: leave `record` out, or false.";
-        return Err(Problem::new(Code::Invalid).detail(detail).with("fields", ["record"]));
+        return Err(Problem::wrong("record", detail));
     }
     let wanted = NewBroadcast { id: desk.ids.fresh(), by: signed.user, title, scheduled_at, record };
-    let view = desk.directory.create(*id, wanted).await?;
-    Ok(HttpResponse::Created().json(BroadcastBody::of_view(&view)?))
+    let view = desk.directory.create(id, wanted).await?;
+    Ok(Reply::created(&BroadcastBody::of_view(&view)?))
 }
 
 /// The broadcasts of an experience, newest first.
@@ -189,21 +203,23 @@ async fn list(desk: web::Data<Desk>, signed: Signed, id: web::Path<ExperienceId>
     Ok(HttpResponse::Ok().json(serde_json::json!({"items": items, "next": null})))
 }
 
-async fn command(
-    desk: &Desk,
-    signed: &Signed,
-    id: BroadcastId,
-    event: Event,
-) -> Result<web::Json<BroadcastBody>, Problem> {
-    let experience = desk.broadcast_to_run(signed, id).await?;
+/// What a command is given besides the broadcast.
+type Asking = (web::Data<Desk>, web::Data<Replays>, Signed, Idempotency);
+
+async fn command((desk, replays, signed, once): Asking, id: BroadcastId, event: Event) -> Result<HttpResponse, Problem> {
+    let experience = desk.broadcast_to_run(&signed, id).await?;
+    once.once_beside(&replays, &signed, &(), obeyed(&desk, experience, id, event)).await
+}
+
+async fn obeyed(desk: &Desk, experience: ExperienceId, id: BroadcastId, event: Event) -> Result<Reply, Problem> {
     match desk.directory.command(experience, id, event).await {
-        Ok(view) => Ok(web::Json(BroadcastBody::of_view(&view)?)),
+        Ok(view) => Ok(Reply::ok(&BroadcastBody::of_view(&view)?)),
         // one that is over, and not the last: the rules of what is over apply
         Err(super::order::CommandFault::NoSuchBroadcast) => {
             let saved = desk.ledger.load(id).await?.ok_or(Code::NotFound)?;
             let state = saved.broadcast.stage.name();
             match (state, event) {
-                ("ended", Event::End) | ("cancelled", Event::Cancel) => Ok(web::Json(BroadcastBody::of_saved(&saved))),
+                ("ended", Event::End) | ("cancelled", Event::Cancel) => Ok(Reply::ok(&BroadcastBody::of_saved(&saved))),
                 _ => Err(Problem::new(Code::IllegalTransition).with("state", state)),
             }
         }
@@ -216,10 +232,12 @@ async fn command(
 #[post("/api/v1/broadcasts/{id}/lobby")]
 async fn open_lobby(
     desk: web::Data<Desk>,
+    replays: web::Data<Replays>,
     signed: Signed,
+    once: Idempotency,
     id: web::Path<BroadcastId>,
-) -> Result<web::Json<BroadcastBody>, Problem> {
-    command(&desk, &signed, *id, Event::OpenLobby).await
+) -> Result<HttpResponse, Problem> {
+    command((desk, replays, signed, once), *id, Event::OpenLobby).await
 }
 
 /// Goes live.
@@ -227,10 +245,12 @@ async fn open_lobby(
 #[post("/api/v1/broadcasts/{id}/go-live")]
 async fn go_live(
     desk: web::Data<Desk>,
+    replays: web::Data<Replays>,
     signed: Signed,
+    once: Idempotency,
     id: web::Path<BroadcastId>,
-) -> Result<web::Json<BroadcastBody>, Problem> {
-    command(&desk, &signed, *id, Event::GoLive).await
+) -> Result<HttpResponse, Problem> {
+    command((desk, replays, signed, once), *id, Event::GoLive).await
 }
 
 /// Ends it.
@@ -238,10 +258,12 @@ async fn go_live(
 #[post("/api/v1/broadcasts/{id}/end")]
 async fn end(
     desk: web::Data<Desk>,
+    replays: web::Data<Replays>,
     signed: Signed,
+    once: Idempotency,
     id: web::Path<BroadcastId>,
-) -> Result<web::Json<BroadcastBody>, Problem> {
-    command(&desk, &signed, *id, Event::End).await
+) -> Result<HttpResponse, Problem> {
+    command((desk, replays, signed, once), *id, Event::End).await
 }
 
 /// Cancels it before it went live.
@@ -249,10 +271,12 @@ async fn end(
 #[post("/api/v1/broadcasts/{id}/cancel")]
 async fn cancel(
     desk: web::Data<Desk>,
+    replays: web::Data<Replays>,
     signed: Signed,
+    once: Idempotency,
     id: web::Path<BroadcastId>,
-) -> Result<web::Json<BroadcastBody>, Problem> {
-    command(&desk, &signed, *id, Event::Cancel).await
+) -> Result<HttpResponse, Problem> {
+    command((desk, replays, signed, once), *id, Event::Cancel).await
 }
 
 /// A view of this broadcast when it is the one on duty, else what is saved of it.
@@ -392,8 +416,9 @@ async fn token_to_watch(
     }
     match desk.rights.may_watch(signed.user, *id) {
         Right::Yes { .. } => {
+            let bearer = bearer_of(&signed)?;
             let expires_at = desk.clock.now().plus(LIVE_TICKET_TTL);
-            Ok(web::Json(LiveToken { token: live_ticket(&desk.ring, signed.user, *id, expires_at), expires_at }))
+            Ok(web::Json(LiveToken { token: live_ticket(&desk.ring, bearer, *id, expires_at), expires_at }))
         }
         Right::No(reason) => Err(Problem::refused_entry(&reason)),
         Right::Unknown => Err(Code::Unavailable.into()),

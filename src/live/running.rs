@@ -73,7 +73,7 @@ pub struct Running {
     rights: Arc<dyn LiveRights>,
     seating: Seating,
     media_url: String,
-    open_here: tally::Open,
+    shown: tally::Shown,
     saving: Option<Pending>,
     making: Option<Making>,
     waiting: VecDeque<(Event, Option<Answer>)>,
@@ -125,7 +125,6 @@ impl Running {
         crowd.begin(saved.as_ref());
         let at = saved.as_ref().map(|saved| &saved.broadcast);
         let speaker = Loudspeaker::new(experience, epoch, at, crowd.count(), around.hub.clone());
-        let open_here = tally::Open::of(at);
         let mut this = Self {
             experience,
             profile,
@@ -135,7 +134,7 @@ impl Running {
             rights: around.rights.clone(),
             seating: around.seating.clone(),
             media_url: around.media_url.clone(),
-            open_here,
+            shown: tally::Shown::of(experience),
             saving: None,
             making: None,
             waiting: VecDeque::new(),
@@ -198,7 +197,7 @@ impl Running {
         if self.crowd.fell_silent(now) {
             self.say_health(now);
         }
-        tally::audience(self.experience, self.crowd.count());
+        self.tally(now);
         self.take_verdict(verdict);
         self.waiting.push_back((Event::Tick, None));
         self.advance(now, &mut jobs);
@@ -235,6 +234,7 @@ impl Running {
                 let verdict = self.crowd.sent(now, viewer, publishing, stats);
                 self.take_verdict(verdict);
                 self.say_health(now);
+                self.tally(now);
             }
             Order::Hooked(hook) => self.hooked(now, &hook, &mut jobs),
             Order::RightsEnded(ended) => self.evict(now, ended, &mut jobs),
@@ -332,7 +332,6 @@ impl Running {
     fn say_health(&mut self, now: Timestamp) {
         let (health, stats) = (self.crowd.gauge.health(now), self.crowd.gauge.stats(now));
         self.speaker.say_health(&health, stats.map(StatsView::from));
-        tally::health(self.experience, &health, stats);
     }
 
     fn is_on_air(&self) -> bool {
@@ -359,7 +358,7 @@ impl Running {
                 self.crowd.begin(None);
                 self.forget_room();
                 self.saved = Some(Saved { broadcast, version: 0, peak: 0, total: 0 });
-                self.open_here = tally::Open::of(self.broadcast());
+                self.tally(now);
                 self.announce();
                 self.waiting.push_back((Event::Tick, None));
                 Ok(self.view(now))
@@ -433,6 +432,12 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Shows operators how things stand.
+    fn tally(&self, now: Timestamp) {
+        let (health, stats) = (self.crowd.gauge.health(now), self.crowd.gauge.stats(now));
+        self.shown.look(self.broadcast(), self.crowd.count(), &health, stats);
     }
 
     /// Tells everybody where things stand.

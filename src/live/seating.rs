@@ -119,7 +119,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::ids::UserId;
+    use crate::{clock::Timestamp, identity::Basis, ids::{LoginId, UserId}};
 
     fn seat(session: u128) -> Arc<Seat> {
         Arc::new(Seat {
@@ -129,7 +129,8 @@ mod tests {
             session: ViewerId(Uuid::from_u128(session)),
             kind: Kind::Viewer,
             staff: false,
-            login: None,
+            basis: Basis::Login(LoginId(Uuid::from_u128(2))),
+            good_until: Timestamp(i64::MAX),
         })
     }
 

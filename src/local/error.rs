@@ -37,12 +37,12 @@ pub enum LocalError {
     },
     /// No Postgres to run.
     #[error(
-        "No Postgres {wanted} or newer was found on this machine, and {reason}. Install it (on Debian: apt-get install postgresql), \
+        "No Postgres {wanted} was found on this machine, and {reason}. Install it (on Debian: apt-get install postgresql), \
          or set database.url to the address of a running one."
     )]
     PostgresMissing {
-        /// The major version.
-        wanted: u32,
+        /// The major version, or from which one on.
+        wanted: String,
         /// Why the other way failed too.
         reason: String,
     },

@@ -40,7 +40,8 @@ pub fn find(data: &Path, place: &Place, lent: bool) -> Result<PathBuf, LocalErro
     if let Some((_, directory)) = found.filter(|(major, _)| fits(*major)).max_by_key(|(major, _)| *major) {
         return Ok(directory);
     }
-    let missing = |reason: String| LocalError::PostgresMissing { wanted: wanted.unwrap_or(OLDEST), reason };
+    let needed = wanted.map_or_else(|| format!("{OLDEST} or newer"), |major| major.to_string());
+    let missing = |reason: String| LocalError::PostgresMissing { wanted: needed.clone(), reason };
     if !fits(PACKED_MAJOR) {
         return Err(missing(format!("{} was made by version {}", data.display(), wanted.unwrap_or(OLDEST))));
     }

@@ -8,7 +8,9 @@ use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    ids::{ExperienceId, LoginId, UserId, ViewerId},
+    clock::Timestamp,
+    identity::Basis,
+    ids::{ExperienceId, UserId, ViewerId},
     limits::{DEVICE_BYTES_MAX, SUBPROTOCOL_BYTES_MAX, SUBPROTOCOLS_MAX},
     web::problem::{Code, Problem},
 };
@@ -110,8 +112,10 @@ pub struct Seat {
     pub kind: Kind,
     /// Whether it enters by a role in the team, without a grant.
     pub staff: bool,
-    /// The sign-in it rests on; none when it rests on an API token.
-    pub login: Option<LoginId>,
+    /// The sign-in or the API token it rests on.
+    pub basis: Basis,
+    /// When that ends by itself, as far as was known at the door.
+    pub good_until: Timestamp,
 }
 
 /// A place in the audience: dropping it tells the live core, exactly once, that the socket is gone.

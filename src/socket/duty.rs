@@ -110,7 +110,7 @@ impl Shard {
         let all = seats.iter().map(|(_, connection)| connection);
         match whom {
             Whom::Experience(experience) => all.filter(|one| one.seat.experience == experience).cloned().collect(),
-            Whom::Login(login) => all.filter(|one| one.seat.login == Some(login)).cloned().collect(),
+            Whom::Basis(basis) => all.filter(|one| one.seat.basis == basis).cloned().collect(),
             Whom::Session(session) => all.filter(|one| one.seat.session == session).cloned().collect(),
             Whom::User(user, experience) => {
                 let users = self.users.borrow();

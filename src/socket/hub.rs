@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    ids::{ExperienceId, LoginId, UserId, ViewerId},
+    identity::Basis,
+    ids::{ExperienceId, UserId, ViewerId},
     limits::RESUME_FRAMES_MAX,
 };
 
@@ -152,8 +153,8 @@ pub trait Hub: Send + Sync + 'static {
     fn close_experience(&self, experience: ExperienceId, code: CloseCode, reason: Reason);
     /// Closes a user's sockets, in one experience or in all.
     fn close_user(&self, user: UserId, experience: Option<ExperienceId>, code: CloseCode, reason: Reason);
-    /// Closes the sockets that rest on one sign-in.
-    fn close_login(&self, login: LoginId, code: CloseCode, reason: Reason);
+    /// Closes the sockets that rest on one sign-in or one API token.
+    fn close_basis(&self, basis: Basis, code: CloseCode, reason: Reason);
     /// Closes the sockets of one place in an audience.
     fn close_session(&self, session: ViewerId, code: CloseCode, reason: Reason);
     /// Sends everybody away with 4010, told to come back at a random moment within `spread`; newcomers are refused. Done

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    ids::{ExperienceId, LoginId, UserId, ViewerId},
+    identity::Basis,
+    ids::{ExperienceId, UserId, ViewerId},
     limits::{DRAIN_WAIT, SHARD_ORDERS_MAX, SHARD_PUBLICATIONS_MAX},
 };
 
@@ -30,8 +31,8 @@ pub enum Whom {
     Experience(ExperienceId),
     /// A user's, in one experience or in all.
     User(UserId, Option<ExperienceId>),
-    /// Those that rest on one sign-in.
-    Login(LoginId),
+    /// Those that rest on one sign-in or one API token.
+    Basis(Basis),
     /// Those of one place in an audience.
     Session(ViewerId),
 }
@@ -266,8 +267,8 @@ impl Hub for Registry {
         self.close(Whom::User(user, experience), code, &reason);
     }
 
-    fn close_login(&self, login: LoginId, code: CloseCode, reason: Reason) {
-        self.close(Whom::Login(login), code, &reason);
+    fn close_basis(&self, basis: Basis, code: CloseCode, reason: Reason) {
+        self.close(Whom::Basis(basis), code, &reason);
     }
 
     fn close_session(&self, session: ViewerId, code: CloseCode, reason: Reason) {

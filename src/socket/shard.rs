@@ -26,6 +26,7 @@ use super::{
 use crate::{
     clock::{SharedClock, Timestamp},
     entropy::{SharedEntropy, random_below},
+    identity::Basis,
     ids::{ExperienceId, UserId},
     limits::{
         COMEBACK_SPREAD, DOOR_WAIT, MINT_AGAIN, MINT_TRIES_MAX, SOCKET_HEARTBEAT, SOCKET_READ_BYTES, SOCKET_TICK,
@@ -191,12 +192,12 @@ impl Shard {
         }
         let closings = self.closings.borrow();
         let seat = &connection.seat;
-        let mut whom = vec![
+        let whom = [
             Whom::User(seat.user, None),
             Whom::User(seat.user, Some(seat.experience)),
             Whom::Session(seat.session),
+            Whom::Basis(seat.basis),
         ];
-        whom.extend(seat.login.map(Whom::Login));
         let ended = whom.iter().filter_map(|whom| closings.get(whom)).find(|closing| closing.at >= knocked);
         if let Some(Closing { code, reason, .. }) = ended {
             connection.leave(*code, reason, self.comeback());
@@ -346,7 +347,8 @@ impl Shard {
     pub(super) fn set_alarm(&self, connection: &Connection) {
         let (_, mut next) = wheel::judge(self.now(), &connection.marks());
         if connection.is_open() {
-            next = next.min(self.now() + connection.renew_at.get().since(self.wall()));
+            let sooner = connection.renew_at.get().min(connection.seat.good_until);
+            next = next.min(self.now() + sooner.since(self.wall()));
         }
         let due = wheel::tick_after(next);
         if due < connection.alarm.get() {
@@ -369,6 +371,9 @@ impl Shard {
                 self.mint(connection, &plan);
             }
         }
+        if connection.is_open() && connection.seat.good_until <= self.wall() {
+            self.basis_is_over(connection);
+        }
         let (due, _) = wheel::judge(self.now(), &connection.marks());
         match due {
             Due::Nothing => {}
@@ -378,6 +383,14 @@ impl Shard {
             Due::NoBoard => self.send_away_unknown(connection),
         }
         self.set_alarm(connection);
+    }
+
+    /// An API token ends when it was said to. A session lasts longer when it was used meanwhile: its holder knocks again.
+    fn basis_is_over(&self, connection: &Connection) {
+        match connection.seat.basis {
+            Basis::Token(_) => connection.leave(CloseCode::SessionOver, CloseCode::SessionOver.word(), Duration::ZERO),
+            Basis::Login(_) => self.send_away_unknown(connection),
+        }
     }
 }
 

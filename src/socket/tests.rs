@@ -182,7 +182,8 @@ fn a_sign_out_and_a_replaced_device_close_their_own_sockets_only() {
     let mut stays = Client::join(&world, 3).greeted();
     world.registry.close_session(session, CloseCode::Replaced, "replaced".into());
     replaced.expect_bye(4009);
-    world.registry.close_login(crate::ids::LoginId(user(2).0), CloseCode::SessionOver, "signed_out".into());
+    let basis = crate::identity::Basis::Login(crate::ids::LoginId(user(2).0));
+    world.registry.close_basis(basis, CloseCode::SessionOver, "signed_out".into());
     signed_out.expect_bye(4001);
     world.publish_numbered(1, 1, MediaChange::Keep);
     stays.expect("state");

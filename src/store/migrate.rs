@@ -14,7 +14,9 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 pub fn run_pending(url: &str) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let connection = AsyncPgConnection::establish(url).await?;
+        let connection = AsyncPgConnection::establish(url).await.map_err(|fault| {
+            anyhow::anyhow!("it cannot be reached ({fault}); start it, or set database.url to the address of one that runs")
+        })?;
         tokio::task::block_in_place(|| {
             let mut harness = AsyncMigrationHarness::new(connection);
             let applied = harness.run_pending_migrations(MIGRATIONS).map_err(|e| anyhow::anyhow!("{e}"))?;

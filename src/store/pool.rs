@@ -20,7 +20,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::runtime::Handle;
 
 use super::error::StoreError;
-use crate::limits::{DATABASE_CONNECT_WAIT, DATABASE_CONNECTIONS_MAX, DATABASE_WAIT, STATEMENT_TIMEOUT};
+use crate::limits::{DATABASE_CONNECT_WAIT, DATABASE_CONNECTIONS_MAX, DATABASE_RESERVED_MAX, DATABASE_WAIT, STATEMENT_TIMEOUT};
 
 /// Statements to run on one connection.
 pub trait Work<T, E>:
@@ -36,6 +36,8 @@ impl<T, E, W> Work<T, E> for W where
 #[derive(Clone)]
 pub struct Store {
     pool: Pool<AsyncPgConnection>,
+    /// Connections that requests cannot use up.
+    reserve: Pool<AsyncPgConnection>,
     runtime: Handle,
 }
 
@@ -51,18 +53,15 @@ impl Store {
     /// # Errors
     /// When the pool cannot be built, which only a wrong limit could cause.
     pub fn new(url: &str, runtime: Handle) -> Result<Self, StoreError> {
-        let mut config = ManagerConfig::default();
-        config.custom_setup = Box::new(|url| connect(url.to_owned()).boxed());
-        let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
-        let pool = Pool::builder(manager)
-            .max_size(DATABASE_CONNECTIONS_MAX)
-            .runtime(deadpool_runtime())
-            .wait_timeout(Some(DATABASE_WAIT))
-            .create_timeout(Some(DATABASE_CONNECT_WAIT))
-            .recycle_timeout(Some(DATABASE_WAIT))
-            .build()
-            .map_err(|e| StoreError::Unavailable(Box::new(e)))?;
-        Ok(Self { pool, runtime })
+        let (pool, reserve) = (pool(url, DATABASE_CONNECTIONS_MAX)?, pool(url, DATABASE_RESERVED_MAX)?);
+        Ok(Self { pool, reserve, runtime })
+    }
+
+    /// The same database by connections that requests cannot use up: for what must go on when everything waits, such as
+    /// putting people out and saying that we live.
+    #[must_use]
+    pub fn reserved(&self) -> Self {
+        Self { pool: self.reserve.clone(), ..self.clone() }
     }
 
     /// Runs statements outside a transaction: for reading, and for single statements that are whole by themselves.
@@ -138,6 +137,20 @@ impl Store {
             Err(lost) => Err(StoreError::Unavailable(Box::new(lost)).into()),
         }
     }
+}
+
+fn pool(url: &str, size: usize) -> Result<Pool<AsyncPgConnection>, StoreError> {
+    let mut config = ManagerConfig::default();
+    config.custom_setup = Box::new(|url| connect(url.to_owned()).boxed());
+    let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
+    Pool::builder(manager)
+        .max_size(size)
+        .runtime(deadpool_runtime())
+        .wait_timeout(Some(DATABASE_WAIT))
+        .create_timeout(Some(DATABASE_CONNECT_WAIT))
+        .recycle_timeout(Some(DATABASE_WAIT))
+        .build()
+        .map_err(|e| StoreError::Unavailable(Box::new(e)))
 }
 
 enum Ended<E> {

@@ -1,4 +1,6 @@
-//! Work that is done once for a key: the answer is kept in the transaction that does it.
+//! Work that is done once for a key: the answer is kept in the transaction that does it, or beside work that has one of its own.
+
+use std::convert::Infallible;
 
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, sql_types::Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -62,12 +64,12 @@ where
                 if !locked(connection, &asked).await? {
                     return Err(Denied::Refused(Again::InFlight));
                 }
-                if let Some(kept) = kept(connection, &asked).await? {
-                    let (request_hash, status, response) = kept;
-                    if request_hash != asked.request_hash {
+                match kept(connection, &asked).await? {
+                    None => {}
+                    Some((hash, ..)) if hash != asked.request_hash => {
                         return Err(Denied::Refused(Again::AnotherRequest));
                     }
-                    return Ok(Once::Kept { status, response });
+                    Some((_, status, response)) => return Ok(Once::Kept { status, response }),
                 }
                 let done = work(connection).await.map_err(|denied| match denied {
                     Denied::Refused(refusal) => Denied::Refused(Again::Refused(refusal)),
@@ -80,6 +82,27 @@ where
             .boxed()
         })
         .await
+}
+
+/// What was kept for this key: a status and a body; `None` when nothing was.
+///
+/// # Errors
+/// [`Again::AnotherRequest`], and faults of the store.
+pub async fn look(store: &Store, asked: Asked) -> Result<Option<(u16, Vec<u8>)>, Denied<Again<Infallible>>> {
+    let found = store.run(move |connection| async move { Ok::<_, StoreError>((kept(connection, &asked).await?, asked)) }.boxed());
+    match found.await? {
+        (None, _) => Ok(None),
+        (Some((hash, ..)), asked) if hash != asked.request_hash => Err(Denied::Refused(Again::AnotherRequest)),
+        (Some((_, status, response)), _) => Ok(Some((status, response))),
+    }
+}
+
+/// Keeps an answer of work that is done.
+///
+/// # Errors
+/// When the database cannot.
+pub async fn keep(store: &Store, asked: Asked, status: u16, response: Vec<u8>) -> Result<(), StoreError> {
+    store.run(move |connection| async move { insert(connection, &asked, status, &response).await }.boxed()).await
 }
 
 #[derive(diesel::QueryableByName)]

@@ -1,8 +1,13 @@
 //! `Idempotency-Key`: the same request sent twice is done once and answered twice the same.
 
-use std::future::{Ready, ready};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, dev::Payload, http::StatusCode};
+use dashmap::DashSet;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -82,6 +87,41 @@ pub struct Replays {
     pub entropy: SharedEntropy,
     /// Says when an answer was given.
     pub clock: SharedClock,
+    /// Which keys are being worked on outside a transaction.
+    pub in_flight: InFlight,
+}
+
+/// Keys of requests whose work has transactions of its own; at most as many as there are requests in hand.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<DashSet<(String, String)>>);
+
+impl InFlight {
+    fn begin(&self, asked: &Asked) -> Option<Turn> {
+        let whose = (asked.principal.clone(), asked.key.clone());
+        self.0.insert(whose.clone()).then(|| Turn { of: self.clone(), whose })
+    }
+}
+
+/// One key's turn; over when it is dropped.
+struct Turn {
+    of: InFlight,
+    whose: (String, String),
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.of.0.remove(&self.whose);
+    }
+}
+
+impl Replays {
+    fn opened(&self, status: u16, sealed: &[u8]) -> Result<Reply, StoreError> {
+        let body = self.ring.open(Purpose::KeptReply, sealed).map_err(|_| StoreError::Corrupt {
+            table: "idempotency_keys",
+            why: "an answer that was not sealed by us".into(),
+        })?;
+        Ok(Reply { status, body })
+    }
 }
 
 /// The request's key, if it has one; an extractor.
@@ -146,23 +186,53 @@ impl Idempotency {
         let Some(key) = self.key.clone() else {
             return Ok(replays.store.transaction(work).await?.into());
         };
-        let body = serde_json::to_vec(body).map_err(|_| Code::Internal)?;
-        let request_hash =
-            Sha256::new().chain_update(&self.place).chain_update([0]).chain_update(body).finalize().to_vec();
-        let asked = Asked { principal: principal.to_owned(), key, request_hash, at: replays.clock.now() };
+        let asked = self.asked(key, replays, principal, body)?;
         let (ring, entropy) = (replays.ring.clone(), replays.entropy.clone());
         let keep = move |reply: &Reply| (reply.status, ring.seal(Purpose::KeptReply, entropy.as_ref(), &reply.body));
         match replay::once(&replays.store, asked, work, keep).await {
             Ok(replay::Once::Done(reply)) => Ok(reply.into()),
-            Ok(replay::Once::Kept { status, response }) => {
-                let body = replays.ring.open(Purpose::KeptReply, &response).map_err(|_| StoreError::Corrupt {
-                    table: "idempotency_keys",
-                    why: "an answer that was not sealed by us".into(),
-                })?;
-                Ok(Reply { status, body }.into())
-            }
+            Ok(replay::Once::Kept { status, response }) => Ok(replays.opened(status, &response)?.into()),
             Err(denied) => Err(denied.into()),
         }
+    }
+
+    /// The same for work that commits by itself, such as an order to an actor: its answer is kept after it. Killed between
+    /// the two, the key does the work again, and the state it finds says that it was done.
+    ///
+    /// # Errors
+    /// As [`Idempotency::once`].
+    pub async fn once_beside(
+        &self,
+        replays: &Replays,
+        signed: &Signed,
+        body: &impl Serialize,
+        work: impl Future<Output = Result<Reply, Problem>>,
+    ) -> Result<HttpResponse, Problem> {
+        let Some(key) = self.key.clone() else { return Ok(work.await?.into()) };
+        let asked = self.asked(key, replays, &signed.user.to_string(), body)?;
+        let _turn = replays.in_flight.begin(&asked).ok_or(Code::IdempotencyInFlight)?;
+        if let Some((status, sealed)) = replay::look(&replays.store, asked.clone()).await? {
+            return Ok(replays.opened(status, &sealed)?.into());
+        }
+        let reply = work.await?;
+        let sealed = replays.ring.seal(Purpose::KeptReply, replays.entropy.as_ref(), &reply.body);
+        if let Err(fault) = replay::keep(&replays.store, asked, reply.status, sealed).await {
+            tracing::warn!(error = &fault as &dyn std::error::Error, "what was done is answered, but not kept for its key");
+        }
+        Ok(reply.into())
+    }
+
+    fn asked(&self, key: String, replays: &Replays, principal: &str, body: &impl Serialize) -> Result<Asked, Problem> {
+        let body = serde_json::to_vec(body).map_err(|_| Code::Internal)?;
+        let request_hash =
+            Sha256::new().chain_update(&self.place).chain_update([0]).chain_update(body).finalize().to_vec();
+        Ok(Asked { principal: principal.to_owned(), key, request_hash, at: replays.clock.now() })
+    }
+}
+
+impl From<Infallible> for Problem {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -7,6 +7,8 @@ pub mod csrf;
 pub mod header;
 pub mod idempotency;
 pub mod json;
+pub mod limit;
+pub mod list;
 pub mod operator;
 pub mod page;
 pub mod problem;

@@ -13,7 +13,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::{
     limits::READY_WAIT,
     store::Store,
-    telemetry::metric::{HTTP_REQUESTS, HTTP_SECONDS, Watch},
+    telemetry::{
+        metric::{HTTP_REQUESTS, HTTP_SECONDS, Watch},
+        stage,
+    },
 };
 
 /// Registers `/health/live` and `/health/ready`, and `/metrics` unless it has an address of its own.
@@ -34,7 +37,7 @@ async fn live() -> HttpResponse {
 }
 
 async fn ready(store: web::Data<Store>) -> HttpResponse {
-    if store.answers(READY_WAIT).await {
+    if store.reserved().answers(READY_WAIT).await {
         HttpResponse::Ok().json(serde_json::json!({"status": "ready"}))
     } else {
         HttpResponse::ServiceUnavailable().json(serde_json::json!({"status": "waiting", "for": ["database"]}))
@@ -42,12 +45,7 @@ async fn ready(store: web::Data<Store>) -> HttpResponse {
 }
 
 async fn metrics(handle: web::Data<PrometheusHandle>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(known_alone(&handle.render()))
-}
-
-/// What is not known stands in the recorder as no number; here it is absent, as the series say of themselves.
-fn known_alone(rendered: &str) -> String {
-    rendered.lines().filter(|line| !line.ends_with(" NaN")).flat_map(|line| [line, "\n"]).collect()
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(handle.render() + &stage::render())
 }
 
 /// Counts a request by its route, never by its path: labels stay bounded whatever is asked for.

@@ -150,7 +150,7 @@ async fn page_for(request: &HttpRequest, status: StatusCode) -> String {
     let page = match status {
         StatusCode::NOT_FOUND => ErrorPage::not_found(layout),
         StatusCode::FORBIDDEN => ErrorPage::forbidden(layout),
-        StatusCode::SERVICE_UNAVAILABLE => ErrorPage::unavailable(layout),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => ErrorPage::unavailable(layout),
         _ => ErrorPage::fault(layout),
     };
     page.render().unwrap_or_else(|_| status.to_string())

@@ -43,7 +43,7 @@ codes! {
     // requests
     /// The request cannot be understood.
     Malformed = 400 "malformed" "The request cannot be understood.";
-    /// Fields are wrong; `fields` says which.
+    /// Fields are wrong; `fields` names each with a sentence.
     Invalid = 422 "invalid" "Some fields need another look.";
     /// The body is larger than allowed.
     TooLarge = 413 "too_large" "The request is larger than allowed.";
@@ -147,6 +147,14 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
         self.members.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
         self
+    }
+
+    /// One field that needs another look, with the sentence that says why.
+    #[must_use]
+    pub fn wrong(field: &str, told: impl Into<Cow<'static, str>>) -> Self {
+        let told = told.into();
+        let fields = serde_json::Map::from_iter([(field.to_owned(), told.clone().into())]);
+        Self::new(Code::Invalid).detail(told).with("fields", fields)
     }
 
     /// A closed door, with the entitlement's reason as its code.

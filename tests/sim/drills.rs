@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use backstage::{
-    ids::{BroadcastId, UserId},
+    clock::Timestamp,
+    identity::Basis,
+    ids::{BroadcastId, LoginId, UserId},
     live::media::{Hook, HookKind, room_of},
     socket::door::{Kind, Seat},
 };
@@ -94,7 +96,8 @@ fn viewer(house: &House, of: usize, user: UserId) -> Arc<Seat> {
         session: house.fresh_viewer(),
         kind: Kind::Viewer,
         staff: false,
-        login: None,
+        basis: Basis::Login(LoginId(user.0)),
+        good_until: Timestamp(i64::MAX),
     })
 }
 

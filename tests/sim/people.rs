@@ -1,7 +1,9 @@
 //! The people of a simulated life: viewers who come, drop and come back, creators who press buttons, and their studio.
 
 use backstage::{
-    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
+    clock::Timestamp,
+    identity::Basis,
+    ids::{BroadcastId, ExperienceId, LoginId, UserId, ViewerId},
     live::{
         core::broadcast::Event,
         media::{STUDIO_DEVICE, identity_of, room_of},
@@ -30,7 +32,8 @@ struct Ticket {
 }
 
 fn seat(at: ExperienceId, user: UserId, device: String, session: ViewerId, kind: Kind) -> Arc<Seat> {
-    Arc::new(Seat { experience: at, user, device, session, kind, staff: kind == Kind::Studio, login: None })
+    let (basis, good_until) = (Basis::Login(LoginId(user.0)), Timestamp(i64::MAX));
+    Arc::new(Seat { experience: at, user, device, session, kind, staff: kind == Kind::Studio, basis, good_until })
 }
 
 /// One device of one viewer, for the whole life: now in this experience, now in that.

@@ -8,7 +8,8 @@ use std::{
 };
 
 use backstage::{
-    ids::{ExperienceId, LoginId, UserId, ViewerId},
+    identity::Basis,
+    ids::{ExperienceId, UserId, ViewerId},
     live::directory::Directory,
     socket::{
         codes::CloseCode,
@@ -359,8 +360,8 @@ impl Hub for Shards {
         self.close(|seat| seat.user == user && of.is_none_or(|of| seat.experience == of), code);
     }
 
-    fn close_login(&self, login: LoginId, code: CloseCode, _reason: Reason) {
-        self.close(|seat| seat.login == Some(login), code);
+    fn close_basis(&self, basis: Basis, code: CloseCode, _reason: Reason) {
+        self.close(|seat| seat.basis == basis, code);
     }
 
     fn close_session(&self, session: ViewerId, code: CloseCode, _reason: Reason) {

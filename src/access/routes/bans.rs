@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{Listing, Which};
 use crate::{
     access::{
         Doorkeeper,
@@ -25,7 +24,8 @@ use crate::{
     store::Denied,
     web::{
         idempotency::{Idempotency, Replays, Reply},
-        problem::{Code, Problem},
+        list::{List, Which},
+        problem::Problem,
     },
 };
 
@@ -78,7 +78,7 @@ async fn keep_out(
 ) -> Result<HttpResponse, Problem> {
     let address = Address::parse(&body.email)?;
     if body.reason.as_ref().is_some_and(|reason| reason.chars().count() > BAN_REASON_CHARS_MAX) {
-        return Err(Problem::new(Code::Invalid).detail("The reason is too long.").with("fields", ["reason"]));
+        return Err(Problem::wrong("reason", "The reason is too long."));
     }
     let wanted = BanRecord {
         space: *space,
@@ -106,6 +106,7 @@ async fn keep_out(
 
 /// Who shall be let in again.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct Lifted {
     /// The address.
     email: String,
@@ -122,8 +123,7 @@ async fn let_in(
     (query, body): (Option<Query<Lifted>>, Option<Json<Lifted>>),
 ) -> Result<HttpResponse, Problem> {
     let named = body.map(Json::into_inner).or(query.map(Query::into_inner));
-    let named = named
-        .ok_or_else(|| Problem::new(Code::Invalid).detail("Say whose ban is lifted.").with("fields", ["email"]))?;
+    let named = named.ok_or_else(|| Problem::wrong("email", "Say whose ban is lifted."))?;
     let address = Address::parse(&named.email)?;
     let (space, now) = (*space, identity.clock.now());
     let whose = identity
@@ -138,7 +138,7 @@ async fn let_in(
 
 /// The addresses that a space keeps out, in their order.
 #[utoipa::path(tag = "access", params(("id" = String, Path, description = "The space"), Which),
-    responses((status = 200, body = Listing<BanShown>), (status = 403), (status = 404)))]
+    responses((status = 200, body = List<BanShown>), (status = 403), (status = 404)))]
 #[get("/api/v1/spaces/{id}/bans")]
 async fn list_bans(
     identity: Data<Identity>,
@@ -153,5 +153,5 @@ async fn list_bans(
             async move { giving::list_bans(connection, &signed, space, (&after, most + 1)).await }.boxed()
         })
         .await?;
-    Ok(HttpResponse::Ok().json(Listing::of(rows, most, |ban| ban.email.clone(), BanShown::from)))
+    Ok(HttpResponse::Ok().json(List::of(rows, most, |ban| ban.email.clone()).map(BanShown::from)))
 }

@@ -1,6 +1,9 @@
 //! Grants over HTTP: given by hand, listed by pass, space and team, taken away.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use actix_web::{
     HttpResponse, delete, get, post,
@@ -11,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{Listing, Which, not_our_cursor};
 use crate::{
     access::{
         Doorkeeper,
@@ -20,10 +22,11 @@ use crate::{
     },
     clock::Timestamp,
     identity::{Identity, Signed, core::address::Address},
-    ids::{ExperienceId, GrantId, PassId, SpaceId, TeamId, UserId},
+    ids::{ExperienceId, GrantId, NotAnId, PassId, SpaceId, TeamId, UserId},
     store::Denied,
     web::{
         idempotency::{Idempotency, Replays, Reply},
+        list::{List, Which},
         problem::Problem,
     },
 };
@@ -168,7 +171,7 @@ async fn give_directly(
 
 /// The grants of a pass, the newest first.
 #[utoipa::path(tag = "access", params(("id" = String, Path, description = "The pass"), Which),
-    responses((status = 200, body = Listing<GrantShown>), (status = 403), (status = 404)))]
+    responses((status = 200, body = List<GrantShown>), (status = 403), (status = 404)))]
 #[get("/api/v1/passes/{id}/grants")]
 async fn of_pass(
     identity: Data<Identity>,
@@ -181,7 +184,7 @@ async fn of_pass(
 
 /// The grants in a space, the newest first.
 #[utoipa::path(tag = "access", params(("id" = String, Path, description = "The space"), Which),
-    responses((status = 200, body = Listing<GrantShown>), (status = 403), (status = 404)))]
+    responses((status = 200, body = List<GrantShown>), (status = 403), (status = 404)))]
 #[get("/api/v1/spaces/{id}/grants")]
 async fn of_space(
     identity: Data<Identity>,
@@ -194,7 +197,7 @@ async fn of_space(
 
 /// The grants in all spaces of a team, the newest first.
 #[utoipa::path(tag = "access", params(("id" = String, Path, description = "The team"), Which),
-    responses((status = 200, body = Listing<GrantShown>), (status = 403), (status = 404)))]
+    responses((status = 200, body = List<GrantShown>), (status = 403), (status = 404)))]
 #[get("/api/v1/teams/{id}/grants")]
 async fn of_team(
     identity: Data<Identity>,
@@ -213,7 +216,7 @@ pub(super) async fn list(
     which: &Which,
 ) -> Result<HttpResponse, Problem> {
     let most = which.most()?;
-    let after = which.cursor.as_deref().map(|text| read_cursor(text).ok_or_else(not_our_cursor)).transpose()?;
+    let after = which.after::<Cursor>()?.map(|Cursor(after)| after);
     let rows = identity
         .store
         .run(move |connection| {
@@ -225,7 +228,7 @@ pub(super) async fn list(
         })
         .await?;
     let now = identity.clock.now();
-    Ok(HttpResponse::Ok().json(Listing::of(rows, most, cursor, |grant| GrantShown::new(grant, now))))
+    Ok(HttpResponse::Ok().json(List::of(rows, most, cursor).map(|grant| GrantShown::new(grant, now))))
 }
 
 /// `{milliseconds}.{grant}`.
@@ -233,9 +236,16 @@ fn cursor(last: &GrantRecord) -> String {
     format!("{}.{}", last.created_at.0, last.id)
 }
 
-fn read_cursor(text: &str) -> Option<After> {
-    let (created_at, id) = text.split_once('.')?;
-    Some(After { created_at: Timestamp(created_at.parse().ok()?), id: id.parse().ok()? })
+struct Cursor(After);
+
+impl FromStr for Cursor {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let (created_at, id) = text.split_once('.').ok_or(NotAnId)?;
+        let created_at = Timestamp(created_at.parse().map_err(|_| NotAnId)?);
+        Ok(Self(After { created_at, id: id.parse()? }))
+    }
 }
 
 /// Takes a grant away. Whoever is inside by it is out within a second.

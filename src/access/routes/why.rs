@@ -10,9 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    Listing, Which,
     grants::{GrantShown, list},
-    not_our_cursor, sentence,
+    sentence,
 };
 use crate::{
     access::{
@@ -32,7 +31,10 @@ use crate::{
     ids::{ExperienceId, GrantId, PassId, SpaceId, TeamId, UserId},
     socket::door::device_name,
     store::{Denied, StoreError},
-    web::problem::{Code, Problem},
+    web::{
+        list::{List, Which},
+        problem::{Code, Problem},
+    },
 };
 
 pub(super) fn register(app: &mut ServiceConfig) {
@@ -203,7 +205,7 @@ async fn somebody(identity: &Identity, signed: &Signed, team: TeamId, named: &st
 }
 
 /// The grants of whoever asks, the newest first.
-#[utoipa::path(tag = "access", params(Which), responses((status = 200, body = Listing<GrantShown>)))]
+#[utoipa::path(tag = "access", params(Which), responses((status = 200, body = List<GrantShown>)))]
 #[get("/api/v1/me/grants")]
 async fn my_grants(identity: Data<Identity>, signed: Signed, which: Query<Which>) -> Result<HttpResponse, Problem> {
     let mine = Listed::OfUser(signed.user);
@@ -225,7 +227,7 @@ struct SpaceShown {
 }
 
 /// The spaces of which whoever asks holds or held something, by name.
-#[utoipa::path(tag = "access", params(Which), responses((status = 200, body = Listing<SpaceShown>), (status = 503)))]
+#[utoipa::path(tag = "access", params(Which), responses((status = 200, body = List<SpaceShown>), (status = 503)))]
 #[get("/api/v1/me/spaces")]
 async fn my_spaces(
     (doorkeeper, identity): (Data<Doorkeeper>, Data<Identity>),
@@ -233,7 +235,7 @@ async fn my_spaces(
     which: Query<Which>,
 ) -> Result<HttpResponse, Problem> {
     let most = which.most()?;
-    let after = which.cursor.as_deref().map(str::parse::<SpaceId>).transpose().map_err(|_| not_our_cursor())?;
+    let after = which.after::<SpaceId>()?;
     let user = signed.user;
     let held: Vec<SpaceHeld> = identity
         .store
@@ -259,5 +261,5 @@ async fn my_spaces(
             access: AccessShown::new(&judge(now, &rights, &opening), &rights, &opening, now),
         }
     };
-    Ok(HttpResponse::Ok().json(Listing::of(held, most, |held| held.place.space.to_string(), shown)))
+    Ok(HttpResponse::Ok().json(List::of(held, most, |held| held.place.space.to_string()).map(shown)))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{Page, checked_name, needs_all};
+use super::{checked_name, needs_all};
 use crate::{
     clock::Timestamp,
     identity::{
@@ -21,6 +21,7 @@ use crate::{
     store::Denied,
     web::{
         idempotency::{Idempotency, Replays, Reply},
+        list::List,
         problem::{Code, Problem},
     },
 };
@@ -164,7 +165,7 @@ impl From<Member> for MemberShown {
 }
 
 /// The members of a team, for members.
-#[utoipa::path(tag = "Teams", params(("id" = String, Path)), responses((status = 200, body = Page<MemberShown>)))]
+#[utoipa::path(tag = "Teams", params(("id" = String, Path)), responses((status = 200, body = List<MemberShown>)))]
 #[get("/api/v1/teams/{id}/members")]
 async fn list_members(
     identity: web::Data<Identity>,
@@ -174,7 +175,7 @@ async fn list_members(
     let (me, by, id) = (identity.clone(), signed, *id);
     let members =
         identity.store.run(move |connection| async move { me.list_members(connection, &by, id).await }.boxed()).await?;
-    Ok(HttpResponse::Ok().json(Page::<MemberShown>::whole(members.into_iter().map(Into::into).collect())))
+    Ok(HttpResponse::Ok().json(List::<MemberShown>::whole(members.into_iter().map(Into::into).collect())))
 }
 
 /// Somebody who shall belong to the team.
@@ -213,9 +214,7 @@ async fn add_member(
             .boxed()
         })
         .await?;
-    if let Some(user) = joined.get() {
-        identity.membership_changed(*user);
-    }
+    follow(&identity, &joined);
     Ok(answer)
 }
 
@@ -233,18 +232,28 @@ struct RoleWanted {
 #[patch("/api/v1/teams/{id}/members/{member}")]
 async fn change_member(
     identity: web::Data<Identity>,
+    replays: web::Data<Replays>,
     signed: Signed,
+    once: Idempotency,
     place: web::Path<(TeamId, MembershipId)>,
     body: web::Json<RoleWanted>,
 ) -> Result<HttpResponse, Problem> {
     needs_all(&signed)?;
-    let (me, place, role) = (identity.clone(), place.into_inner(), body.role);
-    let member = identity
-        .store
-        .transaction(move |connection| async move { me.change_role(connection, &signed, place, role).await }.boxed())
+    let (me, by, place, role) = (identity.clone(), signed.clone(), place.into_inner(), body.role);
+    let changed = Arc::new(OnceLock::new());
+    let seen = changed.clone();
+    let answer = once
+        .once(&replays, &signed, &*body, move |connection| {
+            async move {
+                let member = me.change_role(connection, &by, place, role).await?;
+                _ = seen.set(member.user);
+                Ok::<_, Denied<Refusal>>(Reply::ok(&MemberShown::from(member)))
+            }
+            .boxed()
+        })
         .await?;
-    identity.membership_changed(member.user);
-    Ok(HttpResponse::Ok().json(MemberShown::from(member)))
+    follow(&identity, &changed);
+    Ok(answer)
 }
 
 /// A member leaves, by themselves or sent away.
@@ -253,15 +262,32 @@ async fn change_member(
 #[delete("/api/v1/teams/{id}/members/{member}")]
 async fn remove_member(
     identity: web::Data<Identity>,
+    replays: web::Data<Replays>,
     signed: Signed,
+    once: Idempotency,
     place: web::Path<(TeamId, MembershipId)>,
 ) -> Result<HttpResponse, Problem> {
     needs_all(&signed)?;
-    let (me, place) = (identity.clone(), place.into_inner());
-    let member = identity
-        .store
-        .transaction(move |connection| async move { me.remove_member(connection, &signed, place).await }.boxed())
+    let (me, by, place) = (identity.clone(), signed.clone(), place.into_inner());
+    let removed = Arc::new(OnceLock::new());
+    let seen = removed.clone();
+    let answer = once
+        .once(&replays, &signed, &(), move |connection| {
+            async move {
+                let member = me.remove_member(connection, &by, place).await?;
+                _ = seen.set(member.user);
+                Ok::<_, Denied<Refusal>>(Reply::nothing())
+            }
+            .boxed()
+        })
         .await?;
-    identity.membership_changed(member.user);
-    Ok(HttpResponse::NoContent().finish())
+    follow(&identity, &removed);
+    Ok(answer)
+}
+
+/// Reads the rights anew of whom a change concerned; nobody when an answer was only given again.
+fn follow(identity: &Identity, whom: &OnceLock<UserId>) {
+    if let Some(user) = whom.get() {
+        identity.membership_changed(*user);
+    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     identity::{
-        authenticator::Signed,
+        authenticator::{Basis, Signed},
         core::{
             role::{Permission, permits},
             scope::Scopes,
@@ -85,6 +85,40 @@ pub async fn find(store: &Store, hashes: Vec<[u8; 32]>, now: Timestamp) -> Resul
                     .await?;
                 mark_seen(connection, &rows, now).await;
                 rows.into_iter().map(found).collect()
+            }
+            .boxed()
+        })
+        .await
+}
+
+const STANDS: &str = "
+    select exists (select from sessions s join users u on u.id = s.user_id
+                    where s.id = $1 and s.revoked_at is null and s.expires_at > $2 and u.deleted_at is null)
+        or exists (select from api_tokens t join users u on u.id = t.user_id
+                    where t.id = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > $2)
+                      and u.deleted_at is null) as stands";
+
+#[derive(diesel::QueryableByName)]
+struct Stands {
+    #[diesel(sql_type = Bool)]
+    stands: bool,
+}
+
+/// Whether a session or an API token is good at `now`.
+///
+/// # Errors
+/// When the database cannot say.
+pub async fn stands(store: &Store, basis: Basis, now: Timestamp) -> Result<bool, StoreError> {
+    let id = match basis {
+        Basis::Login(login) => login.0,
+        Basis::Token(token) => token.0,
+    };
+    store
+        .run(move |connection| {
+            async move {
+                let asked = diesel::sql_query(STANDS).bind::<SqlUuid, _>(id).bind::<Timestamptz, _>(now.to_utc());
+                let Stands { stands } = asked.get_result(connection).await?;
+                Ok(stands)
             }
             .boxed()
         })

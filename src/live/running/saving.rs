@@ -62,12 +62,12 @@ impl Running {
         let before = std::mem::replace(&mut saved.broadcast.stage, pending.next);
         saved.version += 1;
         tally::stepped(&before, &saved.broadcast, count, now);
-        self.open_here.step(&saved.broadcast);
         let reconnecting = self.is_reconnecting();
         self.room_lost &= reconnecting;
         if !self.wants_room() {
             self.forget_room();
         }
+        self.tally(now);
         self.announce();
         self.perform(now, &pending.effects, jobs);
         if reconnecting {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     entropy::SystemEntropy,
+    identity::Basis,
     ids::{ExperienceId, LoginId, UserId, ViewerId},
     socket::{
         admission::{Capacity, Turnstile},
@@ -119,7 +120,8 @@ impl Door for FakeDoor {
                 session,
                 kind: knock.kind,
                 staff: knock.kind == Kind::Studio,
-                login: Some(LoginId(Uuid::from_u128(number))),
+                basis: Basis::Login(LoginId(Uuid::from_u128(number))),
+                good_until: Timestamp(i64::MAX),
             };
             scene.admitted.fetch_add(1, Ordering::SeqCst);
             let gone = scene.clone();

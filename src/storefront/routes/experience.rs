@@ -11,7 +11,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::{ExperienceBody, ExperienceIds},
-    list::{List, Which},
 };
 use crate::{
     identity::Signed,
@@ -19,6 +18,7 @@ use crate::{
     storefront::{Catalog, core::experience::ExperiencePatch, store::experience},
     web::{
         idempotency::{Idempotency, Replays, Reply},
+        list::{List, Which},
         problem::Problem,
     },
 };

@@ -2,7 +2,6 @@
 
 pub mod body;
 pub mod experience;
-pub mod list;
 pub mod pass;
 pub mod price;
 pub mod public;

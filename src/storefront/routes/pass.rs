@@ -9,7 +9,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::{ExperienceIds, PassBody, PassIds},
-    list::{List, Which},
 };
 use crate::{
     identity::Signed,
@@ -17,6 +16,7 @@ use crate::{
     storefront::{Catalog, core::pass::PassPatch, store::pass},
     web::{
         idempotency::{Idempotency, Replays, Reply},
+        list::{List, Which},
         problem::Problem,
     },
 };

@@ -9,7 +9,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::{PriceBody, PricePatch},
-    list::{List, Which},
 };
 use crate::{
     identity::Signed,
@@ -17,6 +16,7 @@ use crate::{
     storefront::{Catalog, core::price::NewPrice, store::price},
     web::{
         idempotency::{Idempotency, Replays, Reply},
+        list::{List, Which},
         problem::Problem,
     },
 };

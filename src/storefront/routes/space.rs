@@ -9,7 +9,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::SpaceBody,
-    list::{List, Which},
 };
 use crate::{
     identity::Signed,
@@ -17,6 +16,7 @@ use crate::{
     storefront::{Catalog, core::space::SpacePatch, store::space},
     web::{
         idempotency::{Idempotency, Replays, Reply},
+        list::{List, Which},
         problem::Problem,
     },
 };
@@ -67,7 +67,6 @@ async fn list_spaces(
         .store
         .run(move |connection| space::list(connection, signed.user, team, (after, most + 1)).boxed())
         .await?;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
     Ok(Json(List::of(found, most, |space| space.id).map(SpaceBody::from)))
 }
 

@@ -24,7 +24,7 @@ use backstage::{
     keys::KeyRing,
     store::StoreError,
     storefront::{self, Catalog, HoldersChanged, Watching},
-    web::{client_address::TrustedProxies, csrf::Csrf, idempotency::Replays, json, page::Pages},
+    web::{client_address::TrustedProxies, csrf::Csrf, idempotency::{InFlight, Replays}, json, page::Pages},
 };
 use diesel_async::RunQueryDsl;
 use futures_util::FutureExt;
@@ -236,6 +236,7 @@ impl House {
             ring: self.ring.clone(),
             entropy: entropy.clone(),
             clock: self.clock.clone(),
+            in_flight: InFlight::default(),
         };
         let (app, _) = App::new()
             .app_data(web::Data::new(self.authenticator.clone()))

@@ -1,9 +1,14 @@
 //! What the engine survives as a whole: its own death, its database's, and its media server's absence.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Engine, announce, go_live, run, until, until_asked};
+use super::{Engine, announce, connect, go_live, run, until, until_asked};
 
 #[test]
 fn survive_009_a_killed_engine_comes_back_with_the_same_broadcast_still_live() {
@@ -23,28 +28,79 @@ fn survive_009_a_killed_engine_comes_back_with_the_same_broadcast_still_live() {
     });
 }
 
+/// One who watches as a page does: comes back by itself, to the same address, with what it was given to resume by.
+#[derive(Default)]
+struct Follower {
+    /// Every state it was shown, with the activation that said so and the broadcast.
+    shown: Mutex<Vec<(u64, String, Value)>>,
+}
+
+impl Follower {
+    async fn follow(&self, http: &str, experience: &str, token: &str) {
+        let path = format!("/api/v1/experiences/{experience}/live?device=sofa");
+        let mut offer = "backstage.v1".to_owned();
+        loop {
+            let headers =
+                [("authorization", format!("Bearer {token}")), ("sec-websocket-protocol", offer.clone())];
+            let Ok(mut socket) = connect(http, &path, &headers).await else {
+                tokio::time::sleep(Duration::from_millis(50)).await; // the page waits longer, and by chance
+                continue;
+            };
+            while let Some(frame) = socket.heard().await {
+                let place = format!("{}.{}", frame["epoch"], frame["offset"]);
+                match frame["t"].as_str().unwrap() {
+                    "welcome" => {
+                        let (session, secret) = (frame["session"].as_str().unwrap(), frame["resume"].as_str().unwrap());
+                        offer = format!("backstage.v1, resume.{session}.{secret}.{place}");
+                    }
+                    "snapshot" | "state" => {
+                        let state = frame["state"].as_str().unwrap().to_owned();
+                        let of = frame["broadcast"]["id"].clone();
+                        self.shown.lock().unwrap().push((frame["epoch"].as_u64().unwrap(), state, of));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn last(&self) -> Option<(u64, String, Value)> {
+        self.shown.lock().unwrap().last().cloned()
+    }
+}
+
 #[test]
-fn survive_028_watching_goes_on_without_the_database_and_writes_wait_for_it() {
+fn survive_006_viewers_of_a_killed_engine_are_back_by_themselves_and_never_hear_of_an_end() {
     run(async {
-        let engine = Engine::start().await;
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let engine = Engine::with(vec![("BACKSTAGE__SERVER__PORT", port.to_string())]).await;
         let (creator, member) = (engine.token("creator@demo.test"), engine.token("member@demo.test"));
         let (experience, broadcast) = go_live(&engine, &creator).await;
-        let mut viewer = engine.watch(&experience, &member).await;
-        viewer.state("live").await;
-        nix::sys::signal::kill(engine.postgres(), nix::sys::signal::Signal::SIGKILL).unwrap();
-
-        let end = format!("/api/v1/broadcasts/{broadcast}/end");
-        let (status, body) = engine.post(&end, &creator, json!({})).await;
-        assert!(status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::OK, "{status} {body}");
-        viewer.say(json!({"t": "react", "e": "🔥"})).await;
-        viewer.next("reactions", |frame| frame["t"] == "reactions").await;
-        // the engine starts its own database again; then everything goes on
-        until_asked("the database", || async {
-            let (status, body) = engine.post(&end, &creator, json!({})).await;
-            assert!(status == StatusCode::OK || status == StatusCode::SERVICE_UNAVAILABLE, "{status} {body}");
-            (status == StatusCode::OK).then(|| assert_eq!(body["state"], "ended"))
-        })
-        .await;
+        let followers: Vec<_> = [&creator, &member, &creator, &member]
+            .map(|token| {
+                let (follower, http, experience) = (Arc::<Follower>::default(), engine.http.clone(), experience.clone());
+                let (me, token) = (follower.clone(), token.clone());
+                (follower, tokio::spawn(async move { me.follow(&http, &experience, &token).await }))
+            })
+            .into();
+        let live_after = |epoch: u64| {
+            let shown = |(follower, _): &(Arc<Follower>, _)| {
+                follower.last().is_some_and(|(now, state, _)| now > epoch && state == "live")
+            };
+            followers.iter().all(shown).then(|| followers[0].0.last().unwrap().0)
+        };
+        let before = until("four who watch", || live_after(0)).await;
+        let engine = engine.crash_and_restart().await;
+        until("everybody who watched before", || live_after(before)).await;
+        for (follower, task) in &followers {
+            task.abort();
+            for (_, state, of) in follower.shown.lock().unwrap().iter() {
+                assert!(state == "live" || state == "reconnecting", "{state} was shown");
+                assert!(of.is_null() || *of == broadcast.as_str(), "another broadcast: {of}");
+            }
+        }
+        let (_, now) = engine.get(&format!("/api/v1/broadcasts/{broadcast}"), &creator).await;
+        assert_eq!((&now["state"], &now["audience"]["users"]), (&json!("live"), &json!(1)), "{now}");
     });
 }
 
@@ -72,26 +128,16 @@ fn survive_043_going_live_without_a_media_server_is_degraded_and_follows_when_it
 }
 
 #[test]
-fn a_second_engine_on_the_same_state_or_port_says_so_in_one_sentence() {
+fn a_second_engine_on_the_same_state_says_so_in_one_sentence() {
     run(async {
         let engine = Engine::start().await;
-        let port = engine.http.rsplit(':').next().unwrap().to_owned();
-        let taken = |port: &str, state: &std::path::Path| {
-            let mut command = super::command(state);
-            let output = command
-                .env("BACKSTAGE__SERVER__PORT", port)
-                .stderr(std::process::Stdio::piped())
-                .arg("serve")
-                .output()
-                .unwrap();
-            assert!(!output.status.success());
-            String::from_utf8(output.stderr).unwrap()
-        };
-        let elsewhere = tempfile::tempdir().unwrap();
-        let told = taken(&port, elsewhere.path());
-        assert!(told.contains(&format!("port {port}")) && told.contains("taken"), "{told}");
-        let told = taken("0", engine.state());
-        assert!(told.lines().any(|line| line.starts_with("backstage: ")), "{told}");
+        let mut second = super::command(engine.state());
+        let output = second.stderr(std::process::Stdio::piped()).arg("serve").output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let told: Vec<&str> = told.lines().filter(|line| line.starts_with("backstage: ")).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("Another engine runs with the state directory"), "{told:?}");
     });
 }
 

@@ -1,13 +1,22 @@
 //! The whole engine as its users meet it: the real program with its real database, the stand-ins, HTTP and sockets.
 
+mod basis;
 mod broadcast;
 mod closed;
 mod door;
+mod drill;
 mod fault;
 mod hooks;
 mod measured;
 mod media;
 mod real;
+mod limit;
+mod metric;
+mod outage;
+mod replay;
+mod start;
+mod tenant;
+mod wire;
 
 use std::{
     path::Path,
@@ -22,16 +31,20 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 /// How long anything may take before a test says what was still missing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Keys of the configuration over those of every test.
+pub type Settings = Vec<(&'static str, String)>;
+
 /// A running engine in a state directory of its own.
 pub struct Engine {
     child: Child,
     state: TempDir,
+    settings: Settings,
     pub http: String,
     pub standins: String,
     /// All that it says about itself.
@@ -42,26 +55,26 @@ pub struct Engine {
 impl Engine {
     /// Starts one and waits until it announces itself.
     pub async fn start() -> Self {
-        Self::start_with("standin").await
+        Self::start_in(state(), vec![]).await
     }
 
     /// The same with this kind of media server.
     pub async fn start_with(livekit: &'static str) -> Self {
-        use std::os::unix::fs::PermissionsExt;
-        let state = tempfile::Builder::new().prefix("bp").tempdir().unwrap();
-        // the database's own user must be able to reach its directory
-        std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        Self::start_in(state, livekit).await
+        Self::with(vec![("BACKSTAGE__LIVEKIT__MODE", livekit.into())]).await
     }
 
-    async fn start_in(state: TempDir, livekit: &'static str) -> Self {
+    /// The same with some keys of the configuration set.
+    pub async fn with(settings: Settings) -> Self {
+        Self::start_in(state(), settings).await
+    }
+
+    async fn start_in(state: TempDir, settings: Settings) -> Self {
         backstage::provider::init_crypto();
         let _old = std::fs::remove_file(state.path().join("serve.json"));
-        let mode = ("BACKSTAGE__LIVEKIT__MODE", livekit);
-        let child = command(state.path()).env(mode.0, mode.1).args(["serve", "--demo"]).spawn().unwrap();
+        let child = command(state.path()).envs(settings.clone()).args(["serve", "--demo"]).spawn().unwrap();
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
         let (http, standins) = (String::new(), String::new());
-        let mut engine = Self { child, state, http, standins, served: Value::Null, client };
+        let mut engine = Self { child, state, settings, http, standins, served: Value::Null, client };
         let served = engine.state.path().join("serve.json");
         until("serve.json", || {
             let text = std::fs::read_to_string(&served).ok()?;
@@ -80,8 +93,9 @@ impl Engine {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let state = std::mem::replace(&mut self.state, tempfile::tempdir().unwrap());
+        let settings = std::mem::take(&mut self.settings);
         drop(self);
-        Self::start_in(state, "standin").await
+        Self::start_in(state, settings).await
     }
 
     pub fn state(&self) -> &Path {
@@ -129,9 +143,16 @@ impl Engine {
 
     /// A bearer token for `email`, made by the command line beside the running engine.
     pub fn token(&self, email: &str) -> String {
+        self.token_of(email, &[])
+    }
+
+    /// The same with further arguments, such as how long it lives.
+    pub fn token_of(&self, email: &str, further: &[&str]) -> String {
         let output = command(self.state.path())
+            .envs(self.settings.clone())
             .stdout(Stdio::piped())
             .args(["token", "create", "--email", email])
+            .args(further)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -149,6 +170,30 @@ impl Engine {
         let answer = request.send().await.unwrap();
         let status = answer.status();
         (status, answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// A request whose headers matter: its status, one header of the answer, and its body.
+    pub async fn send(&self, request: reqwest::RequestBuilder, header: &str) -> (StatusCode, Option<String>, Value) {
+        let answer = request.send().await.unwrap();
+        let header = answer.headers().get(header).map(|value| value.to_str().unwrap().to_owned());
+        (answer.status(), header, answer.json().await.unwrap_or(Value::Null))
+    }
+
+    /// What Prometheus would read, line by line.
+    pub async fn metrics(&self) -> Vec<String> {
+        let answer = self.client.get(format!("{}/metrics", self.http)).send().await.unwrap();
+        answer.text().await.unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// What one series shows; nothing when it is not there.
+    pub async fn metric(&self, series: &str) -> Option<f64> {
+        let lines = self.metrics().await;
+        lines.iter().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+    }
+
+    /// Something when one series shows this.
+    pub async fn metric_is(&self, series: String, wanted: f64) -> Option<()> {
+        (self.metric(&series).await == Some(wanted)).then_some(())
     }
 
     pub async fn post(&self, path: &str, token: &str, body: Value) -> (StatusCode, Value) {
@@ -172,14 +217,9 @@ impl Engine {
 
     /// Opens a socket; the problem when it is refused.
     pub async fn socket(&self, path: &str, headers: &[(&'static str, String)]) -> Result<Socket, (u16, Value)> {
-        let url = format!("{}{path}", self.http.replace("http://", "ws://"));
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
-        }
-        match tokio_tungstenite::connect_async(request).await {
-            Ok((stream, _)) => Ok(Socket(stream)),
-            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
+        match connect(&self.http, path, headers).await {
+            Ok(socket) => Ok(socket),
+            Err(Error::Http(answer)) => {
                 let body = answer.body().as_deref().unwrap_or_default();
                 Err((answer.status().as_u16(), serde_json::from_slice(body).unwrap_or(Value::Null)))
             }
@@ -188,8 +228,12 @@ impl Engine {
     }
 
     pub async fn watch(&self, experience: &str, token: &str) -> Socket {
+        self.try_watch(experience, token).await.unwrap()
+    }
+
+    pub async fn try_watch(&self, experience: &str, token: &str) -> Result<Socket, (u16, Value)> {
         let path = format!("/api/v1/experiences/{experience}/live");
-        self.socket(&path, &[("authorization", format!("Bearer {token}"))]).await.unwrap()
+        self.socket(&path, &[("authorization", format!("Bearer {token}"))]).await
     }
 }
 
@@ -202,7 +246,16 @@ impl Drop for Engine {
     }
 }
 
-fn command(state: &Path) -> Command {
+/// A state directory that the database's own user can reach.
+pub fn state() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let state = tempfile::Builder::new().prefix("bp").tempdir().unwrap();
+    std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    state
+}
+
+/// The engine's program, on a free port, with the stand-in for pictures.
+pub fn command(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backstage"));
     command
         .env("BACKSTAGE_STATE_DIR", state)
@@ -241,16 +294,33 @@ pub async fn until_asked<T, F: Future<Output = Option<T>>>(what: &str, mut ask: 
     tokio::time::timeout(2 * PATIENCE, asking).await.unwrap_or_else(|_| panic!("{what} is still missing"))
 }
 
-/// A viewer's or a studio's socket.
-pub struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
+/// Opens a socket, of an engine that may be away.
+pub async fn connect(http: &str, path: &str, headers: &[(&'static str, String)]) -> Result<Socket, Error> {
+    let url = format!("{}{path}", http.replace("http://", "ws://"));
+    let mut request = url.into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+    }
+    let (stream, _) = tokio_tungstenite::connect_async(request).await?;
+    Ok(Socket { stream, seen: None })
+}
+
+/// A viewer's or a studio's socket. It sees to it that numbered frames come without a hole, and that a new activation begins
+/// with a snapshot.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>,
+    /// The activation, and the number of its last frame.
+    seen: Option<(u64, u64)>,
+}
 
 impl Socket {
     /// The next frame for which `wanted` holds; others are passed over.
     pub async fn next(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let reading = async {
-            while let Some(message) = self.0.next().await {
+            while let Some(message) = self.stream.next().await {
                 if let Ok(Message::Text(text)) = message {
                     let frame: Value = serde_json::from_str(&text).unwrap();
+                    self.check(&frame);
                     if wanted(&frame) {
                         return frame;
                     }
@@ -261,27 +331,70 @@ impl Socket {
         tokio::time::timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{what} is still missing"))
     }
 
+    fn check(&mut self, frame: &Value) {
+        let (Some(epoch), Some(offset)) = (frame["epoch"].as_u64(), frame["offset"].as_u64()) else { return };
+        match (frame["t"].as_str().unwrap(), self.seen) {
+            ("welcome", _) => {}
+            ("snapshot", seen) => {
+                assert!(seen.is_none_or(|seen| seen <= (epoch, offset)), "a snapshot of the past: {seen:?} {frame}");
+                self.seen = Some((epoch, offset));
+            }
+            ("audience" | "reactions", seen) => {
+                assert!(seen.is_none_or(|seen| seen == (epoch, offset)), "counts of another time: {seen:?} {frame}");
+            }
+            (_, None) => self.seen = Some((epoch, offset)),
+            (_, Some((now, last))) => {
+                assert_eq!((epoch, offset), (now, last + 1), "a hole before {frame}");
+                self.seen = Some((epoch, offset));
+            }
+        }
+    }
+
+    /// The next frame of a connection that may break; `None` once it has.
+    pub async fn heard(&mut self) -> Option<Value> {
+        loop {
+            match self.stream.next().await? {
+                Ok(Message::Text(text)) => {
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    self.check(&frame);
+                    return Some(frame);
+                }
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// The next frame that says this state, a snapshot included.
     pub async fn state(&mut self, state: &str) -> Value {
         self.next(state, |frame| (frame["t"] == "state" || frame["t"] == "snapshot") && frame["state"] == state).await
     }
 
     /// The code with which the socket is closed.
-    pub async fn closed(mut self) -> u16 {
+    pub async fn closed(self) -> u16 {
+        self.closed_after(PATIENCE).await
+    }
+
+    /// The same for one that may take its time.
+    pub async fn closed_after(mut self, patience: Duration) -> u16 {
         let reading = async {
-            while let Some(message) = self.0.next().await {
+            while let Some(message) = self.stream.next().await {
                 if let Ok(Message::Close(Some(frame))) = message {
                     return u16::from(frame.code);
                 }
             }
             panic!("the connection ended without a close frame");
         };
-        tokio::time::timeout(PATIENCE, reading).await.expect("the close frame is still missing")
+        tokio::time::timeout(patience, reading).await.expect("the close frame is still missing")
     }
 
     pub async fn say(&mut self, frame: Value) {
+        self.send(Message::text(frame.to_string())).await;
+    }
+
+    pub async fn send(&mut self, message: Message) {
         use futures_util::SinkExt;
-        self.0.send(Message::text(frame.to_string())).await.unwrap();
+        self.stream.send(message).await.unwrap();
     }
 }
 

@@ -133,7 +133,7 @@ impl Server {
 }
 
 /// The newest installed Postgres.
-fn binaries() -> PathBuf {
+pub(super) fn binaries() -> PathBuf {
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .expect("the tests need Debian's package postgresql")
         .filter_map(|version| Some(version.ok()?.path().join("bin")))
@@ -144,7 +144,7 @@ fn binaries() -> PathBuf {
 }
 
 /// Postgres does not run as root, so root lends it another user.
-fn unprivileged() -> Option<(u32, u32)> {
+pub(super) fn unprivileged() -> Option<(u32, u32)> {
     if !nix::unistd::geteuid().is_root() {
         return None;
     }

@@ -15,12 +15,12 @@ use backstage::{
     clock::Clock,
     config::LimitProfile,
     entropy::{Ids, SharedEntropy, SystemEntropy},
-    identity::{self, Authenticator, Consequence, Identity, sign_in::Throttle},
-    ids::{LoginId, UserId},
+    identity::{self, Authenticator, Basis, Consequence, Identity, sign_in::Throttle},
+    ids::{LoginId, TokenId, UserId},
     jobs::{Jobs, Runner, runner::Running},
     keys::KeyRing,
     notify::{SIGN_IN_CODE, SignInMail},
-    web::{auth, client_address::TrustedProxies, csrf, idempotency::Replays, json, page::Pages},
+    web::{auth, client_address::TrustedProxies, csrf, idempotency::{InFlight, Replays}, json, page::Pages},
 };
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
@@ -31,13 +31,18 @@ use super::{Database, Outbox, TestClock, runtime};
 pub struct Consequences {
     /// Sessions that ended.
     pub logins: Arc<Mutex<Vec<LoginId>>>,
+    /// API tokens that ended.
+    pub tokens: Arc<Mutex<Vec<TokenId>>>,
     /// People whose rights changed.
     pub users: Arc<Mutex<Vec<UserId>>>,
 }
 
 impl Consequence for Consequences {
-    fn login_ended(&self, login: LoginId) {
-        self.logins.lock().unwrap().push(login);
+    fn ended(&self, basis: Basis) {
+        match basis {
+            Basis::Login(login) => self.logins.lock().unwrap().push(login),
+            Basis::Token(token) => self.tokens.lock().unwrap().push(token),
+        }
     }
 
     fn rights_changed(&self, user: UserId) {
@@ -160,6 +165,7 @@ impl World {
             ring: self.identity.ring.clone(),
             entropy: self.identity.entropy.clone(),
             clock: self.identity.clock.clone(),
+            in_flight: InFlight::default(),
         }
     }
 

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::core::Refusal;
-use crate::limits::PAGE_ITEMS_MAX;
+use crate::{limits::PAGE_ITEMS_MAX, web::problem::Problem};
 
 /// Which page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -21,35 +20,35 @@ impl Which {
     /// How many items.
     ///
     /// # Errors
-    /// When the limit is out of bounds.
-    pub fn most(&self) -> Result<i64, Refusal> {
+    /// 422 when the limit is out of bounds.
+    pub fn most(&self) -> Result<i64, Problem> {
         let most = self.limit.unwrap_or(PAGE_ITEMS_MAX);
         if (1..=PAGE_ITEMS_MAX).contains(&most) {
             Ok(most)
         } else {
-            Err(Refusal::wrong("limit", format!("Choose a number from 1 to {PAGE_ITEMS_MAX}.")))
+            Err(Problem::wrong("limit", format!("Choose a number from 1 to {PAGE_ITEMS_MAX}.")))
         }
     }
 
-    /// The id of the last item before this page.
+    /// What the cursor of the last item before this page says.
     ///
     /// # Errors
-    /// When the cursor is none of ours.
-    pub fn after<I: std::str::FromStr>(&self) -> Result<Option<I>, Refusal> {
+    /// 422 when the cursor is none of ours.
+    pub fn after<I: std::str::FromStr>(&self) -> Result<Option<I>, Problem> {
         let read =
-            |text: &String| text.parse().map_err(|_| Refusal::wrong("cursor", "This cursor is not one of ours."));
+            |text: &String| text.parse().map_err(|_| Problem::wrong("cursor", "This cursor is not one of ours."));
         self.cursor.as_ref().map(read).transpose()
     }
 
     /// The page of a short list that was read whole.
     ///
     /// # Errors
-    /// When the limit or the cursor is wrong.
-    pub fn cut<T, I>(&self, items: Vec<T>, id: impl Fn(&T) -> I) -> Result<List<T>, Refusal>
+    /// 422 when the limit or the cursor is wrong.
+    pub fn cut<T, I>(&self, items: Vec<T>, id: impl Fn(&T) -> I) -> Result<List<T>, Problem>
     where
         I: std::str::FromStr + std::fmt::Display + PartialEq,
     {
-        let most = usize::try_from(self.most()?).unwrap_or(usize::MAX);
+        let most = self.most()?;
         let start = match self.after::<I>()? {
             None => 0,
             Some(last) => items.iter().position(|item| id(item) == last).map_or(items.len(), |at| at + 1),
@@ -69,12 +68,19 @@ pub struct List<T> {
 }
 
 impl<T> List<T> {
-    /// The first `most` of `items`; there is a next page when more were found.
-    pub fn of<I: std::fmt::Display>(mut items: Vec<T>, most: usize, id: impl Fn(&T) -> I) -> Self {
+    /// The first `most` of `items`, of which one more was read to see whether there is a next page; `cursor` says where an
+    /// item stands.
+    pub fn of<C: std::fmt::Display>(mut items: Vec<T>, most: i64, cursor: impl Fn(&T) -> C) -> Self {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let more = items.len() > most;
         items.truncate(most);
-        let next = if more { items.last().map(|last| id(last).to_string()) } else { None };
+        let next = if more { items.last().map(|last| cursor(last).to_string()) } else { None };
         Self { items, next }
+    }
+
+    /// A list that is whole.
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
     }
 
     /// The same page with each item made into something else.
