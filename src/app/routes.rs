@@ -87,7 +87,11 @@ pub fn app(
     app.service(SwaggerUi::new("/api/docs/{_:.*}").url("/api/openapi.json", described))
         .configure(|app| operator::register(app, metrics_here))
         .configure(hooks::register)
-        .configure(|app| if drills { live::drills::register(app) })
+        .configure(|app| {
+            if drills {
+                live::drills::register(app)
+            }
+        })
         .configure(assets::register)
         .configure(pages)
         .default_service(web::to(nothing_here))

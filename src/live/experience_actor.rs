@@ -141,8 +141,10 @@ impl ExperienceActor {
         self.phase = Phase::Running(Box::new(running));
         self.perform(jobs, ctx);
         self.watch_lease(ctx);
+        // each for itself: one that panics is counted as what it is, and the others are not lost with it
         for order in std::mem::take(&mut self.early) {
-            self.take(order, ctx);
+            let payload = order.name();
+            let _crashed = self.guarded(ctx, Cause::Message, &payload, |this, ctx| this.take(order, ctx));
         }
     }
 

@@ -172,12 +172,7 @@ async fn create(
     made.await
 }
 
-async fn announce(
-    desk: &Desk,
-    signed: &Signed,
-    id: ExperienceId,
-    asked: &NewBroadcastBody,
-) -> Result<Reply, Problem> {
+async fn announce(desk: &Desk, signed: &Signed, id: ExperienceId, asked: &NewBroadcastBody) -> Result<Reply, Problem> {
     let NewBroadcastBody { scheduled_at, title, record } = asked;
     let (scheduled_at, record) = (*scheduled_at, *record);
     let title = title.as_ref().map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
@@ -206,7 +201,11 @@ async fn list(desk: web::Data<Desk>, signed: Signed, id: web::Path<ExperienceId>
 /// What a command is given besides the broadcast.
 type Asking = (web::Data<Desk>, web::Data<Replays>, Signed, Idempotency);
 
-async fn command((desk, replays, signed, once): Asking, id: BroadcastId, event: Event) -> Result<HttpResponse, Problem> {
+async fn command(
+    (desk, replays, signed, once): Asking,
+    id: BroadcastId,
+    event: Event,
+) -> Result<HttpResponse, Problem> {
     let experience = desk.broadcast_to_run(&signed, id).await?;
     once.once_beside(&replays, &signed, &(), obeyed(&desk, experience, id, event)).await
 }

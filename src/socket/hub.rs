@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_returning_viewer_gets_all_it_missed_or_nothing() {
+    fn survive_112_a_returning_viewer_gets_all_it_missed_or_nothing() {
         let board = board(5..=9);
         let missed = |epoch, offset| board.missed(ResumePoint { epoch, offset });
         assert_eq!(missed(2, 9), Some(vec![]), "nothing missed");

@@ -57,7 +57,7 @@ fn the_answer_names_the_subprotocol_only_when_it_was_offered() {
 }
 
 #[test]
-fn a_foreign_origin_reaches_the_door_and_is_refused_before_the_upgrade() {
+fn survive_115_a_foreign_origin_reaches_the_door_and_is_refused_before_the_upgrade() {
     let world = World::start();
     let headers = [("authorization", "Bearer 1"), ("origin", "https://evil.example")];
     let (head, problem) = Client::refused(&world, &upgrade(&live(), &headers));
@@ -122,7 +122,7 @@ fn a_request_before_the_upgrade_is_answered_before_it_and_a_frame_behind_it_is_h
 }
 
 #[test]
-fn a_viewer_who_returns_gets_what_it_missed_or_a_snapshot() {
+fn survive_111_a_viewer_who_returns_gets_what_it_missed_or_a_snapshot() {
     let world = World::start();
     world.put_board(5, 9, None);
     let mut first = Client::join(&world, 1);
@@ -255,7 +255,7 @@ fn a_stop_sends_the_sockets_away_before_the_workers_end() {
 }
 
 #[test]
-fn a_full_engine_answers_503_and_forgets_those_it_refused() {
+fn survive_110_a_full_engine_answers_503_and_forgets_those_it_refused() {
     let joins = Pace { every: Duration::from_hours(1), burst: 2 };
     let world = World::with(Capacity { joins, ..Capacity::default() });
     world.put_board(1, 0, None);

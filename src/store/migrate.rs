@@ -15,7 +15,9 @@ pub fn run_pending(url: &str) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let connection = AsyncPgConnection::establish(url).await.map_err(|fault| {
-            anyhow::anyhow!("it cannot be reached ({fault}); start it, or set database.url to the address of one that runs")
+            anyhow::anyhow!(
+                "it cannot be reached ({fault}); start it, or set database.url to the address of one that runs"
+            )
         })?;
         tokio::task::block_in_place(|| {
             let mut harness = AsyncMigrationHarness::new(connection);

@@ -20,7 +20,9 @@ use futures_util::{FutureExt, future::BoxFuture};
 use tokio::runtime::Handle;
 
 use super::error::StoreError;
-use crate::limits::{DATABASE_CONNECT_WAIT, DATABASE_CONNECTIONS_MAX, DATABASE_RESERVED_MAX, DATABASE_WAIT, STATEMENT_TIMEOUT};
+use crate::limits::{
+    DATABASE_CONNECT_WAIT, DATABASE_CONNECTIONS_MAX, DATABASE_RESERVED_MAX, DATABASE_WAIT, STATEMENT_TIMEOUT,
+};
 
 /// Statements to run on one connection.
 pub trait Work<T, E>:

@@ -89,7 +89,8 @@ where
 /// # Errors
 /// [`Again::AnotherRequest`], and faults of the store.
 pub async fn look(store: &Store, asked: Asked) -> Result<Option<(u16, Vec<u8>)>, Denied<Again<Infallible>>> {
-    let found = store.run(move |connection| async move { Ok::<_, StoreError>((kept(connection, &asked).await?, asked)) }.boxed());
+    let found = store
+        .run(move |connection| async move { Ok::<_, StoreError>((kept(connection, &asked).await?, asked)) }.boxed());
     match found.await? {
         (None, _) => Ok(None),
         (Some((hash, ..)), asked) if hash != asked.request_hash => Err(Denied::Refused(Again::AnotherRequest)),

@@ -138,7 +138,7 @@ async fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_a_handler_costs_that_message_and_nothing_that_waits_behind_it() {
+async fn survive_001_a_panic_in_a_handler_costs_that_message_and_nothing_that_waits_behind_it() {
     run(async {
         let world = Arc::new(World::default());
         let keeper = keeper(&world);
@@ -304,7 +304,7 @@ async fn a_retired_actor_is_forgotten_and_the_next_message_starts_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_mailbox_refuses_and_loses_nothing_it_took() {
+async fn survive_005_a_full_mailbox_refuses_and_loses_nothing_it_took() {
     run(async {
         let world = Arc::new(World::default());
         let keeper = keeper(&world);

@@ -217,7 +217,10 @@ impl Idempotency {
         let reply = work.await?;
         let sealed = replays.ring.seal(Purpose::KeptReply, replays.entropy.as_ref(), &reply.body);
         if let Err(fault) = replay::keep(&replays.store, asked, reply.status, sealed).await {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "what was done is answered, but not kept for its key");
+            tracing::warn!(
+                error = &fault as &dyn std::error::Error,
+                "what was done is answered, but not kept for its key"
+            );
         }
         Ok(reply.into())
     }

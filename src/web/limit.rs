@@ -134,3 +134,69 @@ fn judge(request: &ServiceRequest) -> Result<(), Problem> {
     let client = ClientAddress::from_request(request.request(), &mut Payload::None).now_or_never();
     limit.admit(client.ok_or(Code::Internal)??)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{IpAddr, Ipv4Addr},
+        sync::atomic::AtomicU64,
+    };
+
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::clock::{Clock, Timestamp};
+
+    /// Time that stands still until it is moved, in milliseconds.
+    #[derive(Default)]
+    struct Still(AtomicU64);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::SeqCst))
+        }
+
+        fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
+            std::future::pending().boxed()
+        }
+    }
+
+    fn client(number: u32) -> ClientAddress {
+        ClientAddress(IpAddr::V4(Ipv4Addr::from_bits(number)))
+    }
+
+    fn strict() -> (Arc<Still>, RequestLimit) {
+        let clock = Arc::<Still>::default();
+        (clock.clone(), RequestLimit::new(LimitProfile::Strict, clock))
+    }
+
+    #[test]
+    fn a_burst_passes_then_the_rate_holds_for_each_client_by_itself() {
+        let (clock, limit) = strict();
+        let admitted = (0..1_000).filter(|_| limit.admit(client(1)).is_ok()).count();
+        assert_eq!(admitted, REQUESTS_STRICT.burst as usize);
+        let refused = limit.admit(client(1)).unwrap_err();
+        assert_eq!((refused.code, refused.retry_after), (Code::TooManyRequests, Some(REQUESTS_STRICT.every)));
+        assert!(limit.admit(client(2)).is_ok(), "another client");
+        clock.0.fetch_add(1_000, Ordering::SeqCst);
+        let admitted = (0..1_000).filter(|_| limit.admit(client(1)).is_ok()).count();
+        assert_eq!(admitted, 50, "what a second brings back");
+    }
+
+    #[test]
+    fn whoever_comes_from_everywhere_at_once_costs_a_bounded_memory() {
+        let (clock, limit) = strict();
+        let most = u32::try_from(CLIENTS_COUNTED_MAX).unwrap();
+        for number in 0..most + 1_000 {
+            assert!(limit.admit(client(number)).is_ok());
+        }
+        assert_eq!(limit.0.buckets.len(), CLIENTS_COUNTED_MAX);
+        clock.0.fetch_add(60_000, Ordering::SeqCst);
+        assert!(limit.admit(client(most + 5_000)).is_ok());
+        assert_eq!(limit.0.buckets.len(), 1, "who was not here lately is forgotten");
+    }
+}

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn breaches_of_the_framing_close_with_their_own_code_and_nothing_but_it() {
+fn survive_100_breaches_of_the_framing_close_with_their_own_code_and_nothing_but_it() {
     let world = World::start();
     world.put_board(1, 0, None);
     let too_long = masked(0x80 | TEXT, &[b'x'; 5000]);
@@ -49,7 +49,7 @@ fn control_frames_between_fragments_are_answered_and_the_message_is_whole() {
 }
 
 #[test]
-fn a_close_of_the_viewers_is_echoed_and_tcp_ends() {
+fn survive_104_a_close_of_the_viewers_is_echoed_and_tcp_ends() {
     let world = World::start();
     world.put_board(1, 0, None);
     for payload in [&[][..], &1000u16.to_be_bytes(), b"\x0F\xA0see you"] {
@@ -63,7 +63,7 @@ fn a_close_of_the_viewers_is_echoed_and_tcp_ends() {
 }
 
 #[test]
-fn three_things_in_a_row_that_nobody_understands_are_enough() {
+fn survive_101_three_things_in_a_row_that_nobody_understands_are_enough() {
     let world = World::start();
     world.put_board(1, 0, None);
     let mut client = Client::join(&world, 1).greeted();
@@ -83,7 +83,7 @@ fn three_things_in_a_row_that_nobody_understands_are_enough() {
 }
 
 #[test]
-fn a_flood_is_closed_and_quick_reactions_are_not_a_flood() {
+fn survive_107_a_flood_is_closed_and_quick_reactions_are_not_a_flood() {
     let world = World::start();
     world.put_board(1, 0, None);
     let mut eager = Client::join(&world, 1).greeted();
@@ -135,7 +135,7 @@ fn a_board_that_comes_late_greets_everybody_who_waits() {
 }
 
 #[test]
-fn a_viewer_whose_cable_was_pulled_is_gone_within_35_secs_and_one_that_answers_stays() {
+fn survive_108_a_viewer_whose_cable_was_pulled_is_gone_within_35_secs_and_one_that_answers_stays() {
     let world = World::start();
     world.put_board(1, 0, None);
     let mut silent = Client::join(&world, 1).greeted();
@@ -156,7 +156,7 @@ fn a_viewer_whose_cable_was_pulled_is_gone_within_35_secs_and_one_that_answers_s
 }
 
 #[test]
-fn a_reader_that_stops_is_reset_while_the_others_miss_nothing() {
+fn survive_103_a_reader_that_stops_is_reset_while_the_others_miss_nothing() {
     let world = World::start();
     world.put_board(1, 0, None);
     let stalled = Client::join(&world, 1).greeted();
@@ -181,7 +181,7 @@ fn a_reader_that_stops_is_reset_while_the_others_miss_nothing() {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_for_long_is_closed_long_before_the_limit_of_bytes() {
+fn survive_103_a_reader_that_takes_nothing_for_long_is_closed_long_before_the_limit_of_bytes() {
     /// More bytes than the kernel keeps for one connection, whose receiving side may grow to 32 MB.
     const FRAMES: u64 = 600;
     let world = World::start();

@@ -9,9 +9,7 @@ use actix_web::{
 use futures_util::FutureExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
-    body::{ExperienceBody, ExperienceIds},
-};
+use super::body::{ExperienceBody, ExperienceIds};
 use crate::{
     identity::Signed,
     ids::{ExperienceId, SpaceId, UserId},

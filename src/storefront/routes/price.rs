@@ -7,9 +7,7 @@ use actix_web::{
 use futures_util::FutureExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
-    body::{PriceBody, PricePatch},
-};
+use super::body::{PriceBody, PricePatch};
 use crate::{
     identity::Signed,
     ids::{PassId, PriceId},

@@ -7,9 +7,7 @@ use actix_web::{
 use futures_util::FutureExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
-    body::SpaceBody,
-};
+use super::body::SpaceBody;
 use crate::{
     identity::Signed,
     ids::{SpaceId, TeamId},

@@ -24,7 +24,13 @@ use backstage::{
     keys::KeyRing,
     store::StoreError,
     storefront::{self, Catalog, HoldersChanged, Watching},
-    web::{client_address::TrustedProxies, csrf::Csrf, idempotency::{InFlight, Replays}, json, page::Pages},
+    web::{
+        client_address::TrustedProxies,
+        csrf::Csrf,
+        idempotency::{InFlight, Replays},
+        json,
+        page::Pages,
+    },
 };
 use diesel_async::RunQueryDsl;
 use futures_util::FutureExt;

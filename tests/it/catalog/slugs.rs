@@ -56,7 +56,7 @@ async fn survive_157_a_reserved_name_is_refused_at_creation_and_at_renaming() {
 }
 
 #[actix_web::test]
-async fn survive_158_and_159_other_forms_of_a_name_are_no_second_name_and_lead_to_it() {
+async fn survive_158_159_other_forms_of_a_name_are_no_second_name_and_lead_to_it() {
     let house = House::open();
     let owner = house.person("owner").await;
     let team = house.team(&owner).await;

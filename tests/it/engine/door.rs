@@ -145,3 +145,95 @@ fn survive_041_a_webhook_that_is_not_signed_changes_nothing() {
         }
     });
 }
+
+#[test]
+fn survive_134_a_valid_session_opens_no_socket_of_another_team_and_is_told_nothing_of_it() {
+    run(async {
+        let engine = Engine::start().await;
+        let (creator, stranger) = (engine.token("creator@demo.test"), engine.token("stranger@else.test"));
+        let (experience, _) = go_live(&engine, &creator).await;
+        let bearer = [("authorization", format!("Bearer {stranger}"))];
+        let refused = |path: String| {
+            let (engine, bearer) = (&engine, &bearer);
+            async move { engine.socket(&path, bearer).await.err().expect("somebody was let in") }
+        };
+        let of = |experience: &str, kind: &str| format!("/api/v1/experiences/{experience}/{kind}");
+        let nowhere = format!("exp_{}", "0".repeat(32));
+        let (status, body) = refused(of(&experience, "live")).await;
+        assert_eq!((status, &body["code"]), (403, &json!("no_grant")), "a published space may be known");
+        let studio = refused(of(&experience, "studio")).await;
+        assert_eq!(studio, refused(of(&nowhere, "studio")).await, "a studio is not there for strangers");
+        assert_eq!(studio.0, 404);
+        assert_eq!(refused(of(&nowhere, "live")).await.0, 404);
+        // with a resume that belongs to somebody else it is the same
+        let mut own = engine.watch(&experience, &creator).await;
+        let welcome = own.next("welcome", |frame| frame["t"] == "welcome").await;
+        let (session, secret) = (welcome["session"].as_str().unwrap(), welcome["resume"].as_str().unwrap());
+        let stolen = ("sec-websocket-protocol", format!("backstage.v1, resume.{session}.{secret}.1.1"));
+        let answer = engine.socket(&of(&experience, "live"), &[bearer[0].clone(), stolen]).await;
+        assert_eq!(answer.err().unwrap().0, 403);
+    });
+}
+
+#[test]
+fn survive_139_a_studio_that_is_open_ends_with_the_role_that_opened_it() {
+    run(async {
+        let engine = Engine::start().await;
+        let (creator, editor) = (engine.token("creator@demo.test"), engine.token("editor@else.test"));
+        let (_, me) = engine.get("/api/v1/me", &creator).await;
+        let members = format!("/api/v1/teams/{}/members", me["teams"][0]["id"].as_str().unwrap());
+        let wanted = json!({"email": "editor@else.test", "role": "editor"});
+        let (status, member) = engine.post(&members, &creator, wanted).await;
+        assert_eq!(status, StatusCode::CREATED, "{member}");
+        let (experience, broadcast) = go_live(&engine, &creator).await;
+        let path = format!("/api/v1/experiences/{experience}/studio");
+        let bearer = [("authorization", format!("Bearer {editor}"))];
+        let mut studio = engine.socket(&path, &bearer).await.unwrap();
+        studio.state("live").await;
+        let member = format!("{members}/{}", member["id"].as_str().unwrap());
+        let (status, _) = engine.call(Method::PATCH, &member, &creator, Some(json!({"role": "analyst"}))).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(studio.closed_after(std::time::Duration::from_secs(1)).await, 4003);
+        let (status, body) = engine.post(&format!("/api/v1/broadcasts/{broadcast}/end"), &editor, json!({})).await;
+        assert_eq!((status, &body["code"]), (StatusCode::FORBIDDEN, &json!("forbidden")));
+        assert_eq!(engine.socket(&path, &bearer).await.err().unwrap().0, 404);
+    });
+}
+
+#[test]
+fn survive_127_150_no_answer_may_be_framed_guessed_at_or_carry_an_open_cookie() {
+    run(async {
+        let engine = Engine::start().await;
+        let paths = [
+            "/",
+            "/login",
+            "/demo",
+            "/demo/basic",
+            "/nowhere/at/all",
+            "/api/v1/me",
+            "/api/v1/spaces/demo/public",
+            "/api/openapi.json",
+            "/api/docs/",
+            "/health/ready",
+            "/metrics",
+            "/assets/none.js",
+            "/hooks/livekit",
+        ];
+        for path in paths {
+            let answer = engine.client.get(format!("{}{path}", engine.http)).send().await.unwrap();
+            let header = |name: &str| {
+                let value = answer.headers().get(name).unwrap_or_else(|| panic!("{path} lacks {name}"));
+                value.to_str().unwrap().to_owned()
+            };
+            assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+            assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        }
+        let asked = engine.client.post(format!("{}/api/v1/auth/codes", engine.http));
+        let (_, cookie, _) = engine.send(asked.json(&json!({"email": "member@demo.test"})), "set-cookie").await;
+        let cookie = cookie.unwrap();
+        assert!(cookie.starts_with("__Host-"), "{cookie}");
+        for flag in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+            assert!(cookie.contains(flag), "{flag} is missing in {cookie}");
+        }
+    });
+}

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 use super::{Engine, Settings, run};
 
 fn strict() -> Settings {
-    vec![
-        ("BACKSTAGE__LIMITS__PROFILE", "strict".to_owned()),
-        ("BACKSTAGE__SERVER__TRUSTED_PROXIES", "1".to_owned()),
-    ]
+    vec![("BACKSTAGE__LIMITS__PROFILE", "strict".to_owned()), ("BACKSTAGE__SERVER__TRUSTED_PROXIES", "1".to_owned())]
 }
 
 async fn get(engine: &Engine, path: &str, from: &str) -> (StatusCode, Option<String>, Value) {
@@ -29,8 +26,14 @@ fn survive_164_one_client_may_ask_so_often_and_no_header_of_its_own_makes_it_ano
         let engine = Engine::with(strict()).await;
         let public = "/api/v1/spaces/demo/public";
         let refused = flood(&engine, public, "203.0.113.1", 1_000).await;
-        assert!((300..=800).contains(&refused), "{refused} of 1,000 were refused; 200 fit at once, and 50 more each second");
-        assert!(flood(&engine, public, "198.51.100.9, 203.0.113.1", 200).await >= 100, "what a client writes counts nothing");
+        assert!(
+            (300..=800).contains(&refused),
+            "{refused} of 1,000 were refused; 200 fit at once, and 50 more each second"
+        );
+        assert!(
+            flood(&engine, public, "198.51.100.9, 203.0.113.1", 200).await >= 100,
+            "what a client writes counts nothing"
+        );
         for path in ["/api/v1/me", "/login", "/nowhere", "/api/v1/auth/sessions"] {
             assert!(flood(&engine, path, "203.0.113.1", 100).await >= 50, "{path} is counted too");
         }

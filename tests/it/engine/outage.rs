@@ -111,8 +111,10 @@ fn survive_028_a_killed_database_stops_no_picture_loses_no_word_and_is_used_agai
         refused.sort_by_key(|(took, ..)| *took);
         assert!(refused[refused.len() * 9 / 10].0 <= REFUSED_IN, "{refused:?}");
         let (_, me) = engine.get("/api/v1/me", &creator).await;
-        let kept: BTreeSet<&str> = me["teams"].as_array().unwrap().iter().map(|team| team["name"].as_str().unwrap()).collect();
-        let lost: Vec<_> = writer.acknowledged.lock().unwrap().iter().filter(|name| !kept.contains(name.as_str())).cloned().collect();
+        let kept: BTreeSet<&str> =
+            me["teams"].as_array().unwrap().iter().map(|team| team["name"].as_str().unwrap()).collect();
+        let lost: Vec<_> =
+            writer.acknowledged.lock().unwrap().iter().filter(|name| !kept.contains(name.as_str())).cloned().collect();
         assert_eq!(lost, Vec::<String>::new(), "acknowledged and gone");
         // the same socket, without a word of an end in between
         let (status, _) = engine.post(&format!("/api/v1/broadcasts/{broadcast}/end"), &creator, json!({})).await;

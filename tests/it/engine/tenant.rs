@@ -167,8 +167,7 @@ fn survive_138_a_role_that_only_looks_changes_nothing() {
             if method == Method::GET || !others || name == JOIN || name.ends_with("/live-token") {
                 continue;
             }
-            let (status, answer) =
-                engine.call(method, &filled(&path, |of| theirs[of].clone()), &analyst, body).await;
+            let (status, answer) = engine.call(method, &filled(&path, |of| theirs[of].clone()), &analyst, body).await;
             assert_eq!((status.as_u16(), &answer["code"]), (403, &json!("forbidden")), "{name}: {answer}");
         }
     });

@@ -29,12 +29,17 @@ pub struct Cluster {
 }
 
 /// A session that holds on to something until it is dropped.
-pub struct Held(Child);
+pub struct Held<'c> {
+    cluster: &'c Cluster,
+    psql: Child,
+}
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _status = self.0.wait();
+        // the server's side of a session sleeps on when its client is gone
+        self.cluster.ask("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'held'");
+        let _gone = self.psql.kill();
+        let _status = self.psql.wait();
     }
 }
 
@@ -123,13 +128,14 @@ impl Cluster {
     }
 
     /// Locks a table against everybody, and holds it.
-    pub fn lock(&self, table: &str) -> Held {
+    pub fn lock(&self, table: &str) -> Held<'_> {
         let mut psql = self.command("psql");
+        psql.env("PGAPPNAME", "held");
         psql.args(["-XqAt", "-c", &format!("begin; lock table {table} in access exclusive mode; select 'locked'")]);
         psql.args(["-c", "select pg_sleep(600)"]).arg(self.url()).stdout(Stdio::piped());
-        let mut held = Held(psql.spawn().unwrap());
+        let mut held = Held { cluster: self, psql: psql.stderr(Stdio::null()).spawn().unwrap() };
         let mut said = [0; 6];
-        held.0.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        held.psql.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
         assert_eq!(&said, b"locked");
         held
     }

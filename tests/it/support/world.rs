@@ -20,7 +20,14 @@ use backstage::{
     jobs::{Jobs, Runner, runner::Running},
     keys::KeyRing,
     notify::{SIGN_IN_CODE, SignInMail},
-    web::{auth, client_address::TrustedProxies, csrf, idempotency::{InFlight, Replays}, json, page::Pages},
+    web::{
+        auth,
+        client_address::TrustedProxies,
+        csrf,
+        idempotency::{InFlight, Replays},
+        json,
+        page::Pages,
+    },
 };
 use utoipa_actix_web::{AppExt, service_config::ServiceConfig};
 
