@@ -284,6 +284,8 @@ pub struct RequestLimits {
 pub const REQUESTS_STRICT: RequestLimits = RequestLimits { every: Duration::from_millis(20), burst: 200 };
 /// The same limit, set high, for a laptop whose load tests come from one address.
 pub const REQUESTS_OPEN: RequestLimits = RequestLimits { every: Duration::from_micros(10), burst: 100_000 };
+/// How long one request may take from its head to its answer: no wait of ours is half as long, so its body trickles.
+pub const REQUEST_WAIT: Duration = Duration::from_secs(20);
 /// Client addresses whose requests are counted at once, some 100 bytes each.
 pub const CLIENTS_COUNTED_MAX: usize = 100_000;
 /// How often those who were not here lately are forgotten while the count is full; going through all takes milliseconds.

@@ -1,5 +1,6 @@
-//! How many requests one client may send: a bucket for each address, in front of every page and every route of the API. What
-//! operators and providers ask is not counted, nor are files that are built in; sockets have a turnstile of their own.
+//! How many requests one client may send, and how long one may take: a bucket for each address, and a deadline, in front of every
+//! page and every route of the API. What operators and providers ask is not counted, nor are files that are built in; sockets
+//! have a turnstile of their own.
 
 use std::{
     num::NonZeroU32,
@@ -25,6 +26,8 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
+use tokio::time::timeout;
+
 use super::{
     client_address::ClientAddress,
     problem::{Code, Problem},
@@ -32,7 +35,9 @@ use super::{
 use crate::{
     clock::SharedClock,
     config::LimitProfile,
-    limits::{CLIENTS_COUNTED_MAX, CLIENTS_FORGOTTEN_EVERY, REQUESTS_OPEN, REQUESTS_STRICT, RequestLimits},
+    limits::{
+        CLIENTS_COUNTED_MAX, CLIENTS_FORGOTTEN_EVERY, REQUEST_WAIT, REQUESTS_OPEN, REQUESTS_STRICT, RequestLimits,
+    },
 };
 
 /// Whose requests are not counted: of Prometheus, of whoever looks whether we live, of providers, and for built-in files.
@@ -120,7 +125,11 @@ pub async fn guard<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     match judge(&request) {
-        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        // a body that trickles in would hold its handler for ever
+        Ok(()) => match timeout(REQUEST_WAIT, next.call(request)).await {
+            Ok(answer) => answer.map(ServiceResponse::map_into_left_body),
+            Err(_) => Err(Problem::new(Code::TooSlow).into()),
+        },
         Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
     }
 }

@@ -55,6 +55,8 @@ codes! {
     MethodNotAllowed = 405 "method_not_allowed" "This cannot be done here.";
     /// Only a websocket may come here.
     UpgradeRequired = 426 "upgrade_required" "This address speaks websocket.";
+    /// The request did not arrive, or was not answered, in time.
+    TooSlow = 408 "too_slow" "The request took too long.";
     /// Too many requests.
     TooManyRequests = 429 "too_many_requests" "That was too often. Wait a moment and try again.";
     /// The same key came with another request.

@@ -219,3 +219,29 @@ fn survive_162_163_requests_that_are_not_whole_too_long_or_lead_elsewhere_are_an
         assert_eq!(status(&engine, "GET /demo HTTP/1.1\r\nhost: x\r\n\r\n").await, "200", "and it still answers");
     });
 }
+
+#[test]
+fn survive_105_whoever_connects_and_says_nothing_or_never_ends_is_gone_and_others_are_served() {
+    run(async {
+        let engine = Engine::start().await;
+        let live = format!("/api/v1/experiences/{}/live", engine.experience().await);
+        let beginnings = [
+            String::new(),
+            "GET /demo HTTP/1.1\r\nhost: x\r\nx-slow: ".to_owned(),
+            format!("GET {live} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"),
+            "POST /api/v1/auth/codes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 40\r\n\r\n{".to_owned(),
+        ];
+        let mut slow = vec![];
+        for beginning in beginnings {
+            let mut stream = dial(&engine).await;
+            stream.write_all(beginning.as_bytes()).await.unwrap();
+            slow.push((beginning, stream));
+        }
+        assert_eq!(status(&engine, "GET /demo HTTP/1.1\r\nhost: x\r\n\r\n").await, "200");
+        for (beginning, mut stream) in slow {
+            let mut told = Vec::new();
+            let gone = tokio::time::timeout(2 * PATIENCE, stream.read_to_end(&mut told)).await;
+            assert!(gone.is_ok(), "still there after {beginning:?}");
+        }
+    });
+}
