@@ -89,7 +89,7 @@ pub fn app(
         .configure(hooks::register)
         .configure(|app| {
             if drills {
-                live::drills::register(app)
+                live::drills::register(app);
             }
         })
         .configure(assets::register)

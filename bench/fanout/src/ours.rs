@@ -13,9 +13,10 @@ use std::{
 use actix_web::App;
 use anyhow::Result;
 use backstage::{
-    clock::{SharedClock, SystemClock},
+    clock::{SharedClock, SystemClock, Timestamp},
     entropy::SystemEntropy,
-    ids::{ExperienceId, UserId, ViewerId},
+    identity::Basis,
+    ids::{ExperienceId, LoginId, UserId, ViewerId},
     socket::{
         admission::{Capacity, Pace, Turnstile},
         door::{Admission, Door, Kind, Knock, Place, Seat},
@@ -57,7 +58,8 @@ impl Door for OpenDoor {
             session: ViewerId(Uuid::from_u128(number)),
             kind: Kind::Viewer,
             staff: false,
-            login: None,
+            basis: Basis::Login(LoginId(Uuid::from_u128(number))),
+            good_until: Timestamp(i64::MAX),
         };
         let place = Place::new(move || {
             left.fetch_add(1, Ordering::Relaxed);

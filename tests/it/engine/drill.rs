@@ -93,7 +93,7 @@ fn survive_002_a_message_that_always_panics_is_set_aside_and_the_room_goes_on() 
             panic(&engine, &creator, &experience).await;
         }
         let degraded = "backstage_actor_degraded_total{actor=\"experience\"}";
-        until_asked("the alert", || async { engine.metric(degraded).await.filter(|times| *times == 1.0) }).await;
+        until_asked("the alert", || engine.metric_is(degraded.to_owned(), 1.0)).await;
         hearts(&mut viewer).await;
         let restarts = "backstage_actor_restarts_total{actor=\"experience\",cause=\"message\"}";
         assert_eq!(engine.metric(restarts).await, Some(6.0), "five restarts, and the sixth sets it aside");

@@ -1,9 +1,6 @@
 //! What the engine survives as a whole: its own death, its database's, and its media server's absence.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -41,10 +38,8 @@ impl Follower {
         let mut offer = "backstage.v1".to_owned();
         loop {
             let headers = [("authorization", format!("Bearer {token}")), ("sec-websocket-protocol", offer.clone())];
-            let Ok(mut socket) = connect(http, &path, &headers).await else {
-                tokio::time::sleep(Duration::from_millis(50)).await; // the page waits longer, and by chance
-                continue;
-            };
+            let open = || async { connect(http, &path, &headers).await.ok() };
+            let mut socket = until_asked("an engine that takes viewers", open).await;
             while let Some(frame) = socket.heard().await {
                 let place = format!("{}.{}", frame["epoch"], frame["offset"]);
                 match frame["t"].as_str().unwrap() {

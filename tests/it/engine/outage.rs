@@ -101,7 +101,7 @@ fn survive_028_a_killed_database_stops_no_picture_loses_no_word_and_is_used_agai
         writer.over.store(true, Ordering::SeqCst);
         writing.await.unwrap();
 
-        let mut refused = writer.refused.lock().unwrap();
+        let mut refused = std::mem::take(&mut *writer.refused.lock().unwrap());
         for (_, again, body) in refused.iter() {
             let unknown = body["code"] == "outcome_unknown";
             assert!(unknown || body["code"] == "unavailable", "{body}");

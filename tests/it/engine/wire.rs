@@ -52,14 +52,14 @@ async fn upgraded(engine: &Engine, experience: &str, token: &str) -> TcpStream {
 /// A frame as a client sends it, masked with zeros, which is a mask like any other (RFC 6455, 5.3).
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
-    match u16::try_from(payload.len()) {
-        Ok(length @ 0..126) => frame.push(0x80 | length as u8),
-        Ok(length) => {
-            frame.push(0x80 | 126);
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ 0..126), _) => frame.push(0x80 | length),
+        (_, Ok(length)) => {
+            frame.push(0xFE);
             frame.extend(length.to_be_bytes());
         }
-        Err(_) => {
-            frame.push(0x80 | 127);
+        (_, Err(_)) => {
+            frame.push(0xFF);
             frame.extend((payload.len() as u64).to_be_bytes());
         }
     }
@@ -115,7 +115,7 @@ fn survive_099_100_frames_that_break_the_rules_close_with_their_own_code_and_har
             ("a ping that is too long", masked(0x89, &[0; 126]), 1002),
             ("a continuation of nothing", masked(0x80, b"x"), 1002),
             ("text that is not UTF-8", masked(0x81, &[0xC3, 0x28]), 1007),
-            ("a message that is too large", masked(0x81, &[b'x'; 65 * 1024]), 1009),
+            ("a message that is too large", masked(0x81, &vec![b'x'; 65 * 1024]), 1009),
             ("parts that are too large together", twice, 1009),
             ("a length that nobody has", [&[0x81, 0xFF, 0x7F], [0xFF; 7].as_slice(), &[0; 4]].concat(), 1009),
         ];
