@@ -119,7 +119,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{clock::Timestamp, identity::Basis, ids::{LoginId, UserId}};
+    use crate::{
+        clock::Timestamp,
+        identity::Basis,
+        ids::{LoginId, UserId},
+    };
 
     fn seat(session: u128) -> Arc<Seat> {
         Arc::new(Seat {

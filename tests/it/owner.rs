@@ -10,7 +10,8 @@ use std::{
 
 use backstage::{
     clock::{Clock, SharedClock, SystemClock},
-    ids::{BroadcastId, ExperienceId, LoginId, UserId, ViewerId},
+    identity::Basis,
+    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
     live::{
         core::broadcast::Event,
         directory::Directory,
@@ -96,7 +97,7 @@ impl Hub for Counted {
         self.closed.fetch_add(1, Ordering::SeqCst);
     }
     fn close_user(&self, _: UserId, _: Option<ExperienceId>, _: CloseCode, _: Reason) {}
-    fn close_login(&self, _: LoginId, _: CloseCode, _: Reason) {}
+    fn close_basis(&self, _: Basis, _: CloseCode, _: Reason) {}
     fn close_session(&self, _: ViewerId, _: CloseCode, _: Reason) {}
     fn drain(&self, _: Duration) -> BoxFuture<'static, ()> {
         async {}.boxed()
