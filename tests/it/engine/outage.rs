@@ -102,7 +102,7 @@ fn survive_028_a_killed_database_stops_no_picture_loses_no_word_and_is_used_agai
         writing.await.unwrap();
 
         let mut refused = std::mem::take(&mut *writer.refused.lock().unwrap());
-        for (_, again, body) in refused.iter() {
+        for (_, again, body) in &refused {
             let unknown = body["code"] == "outcome_unknown";
             assert!(unknown || body["code"] == "unavailable", "{body}");
             assert_eq!(again.as_deref(), Some("1"), "{body}");
