@@ -174,7 +174,10 @@ impl Crowd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::core::{broadcast::Feed, broadcast::Witness, health::Health};
+    use crate::{
+        identity::Basis,
+        live::core::{broadcast::Feed, broadcast::Witness, health::Health},
+    };
 
     #[test]
     fn a_studio_that_says_that_it_sends_is_believed_at_once_and_measured_by_its_figures_alone() {
@@ -187,7 +190,8 @@ mod tests {
             session: viewer,
             kind: Kind::Studio,
             staff: true,
-            login: None,
+            basis: Basis::Login(uuid::Uuid::from_u128(4).into()),
+            good_until: Timestamp(i64::MAX),
         };
         crowd.admit(&studio, 1).expect("a studio is not counted by devices");
         let up = Some(Verdict::Up(Feed::Browser, Witness::Studio));

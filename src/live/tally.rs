@@ -15,9 +15,7 @@ use crate::{
     clock::Timestamp,
     ids::ExperienceId,
     telemetry::{
-        metric::{
-            EPOCH_REFUSALS, EVICTION_SECONDS, EVICTIONS, INVARIANT_BREACHES, PUBLISHER_RECONNECTS, TRANSITIONS,
-        },
+        metric::{EPOCH_REFUSALS, EVICTION_SECONDS, EVICTIONS, INVARIANT_BREACHES, PUBLISHER_RECONNECTS, TRANSITIONS},
         stage::{self, Figures, Sent},
     },
 };

@@ -12,7 +12,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection,
     pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig,
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{Object, Pool},
     },
 };
@@ -143,6 +143,8 @@ impl Store {
 
 fn pool(url: &str, size: usize) -> Result<Pool<AsyncPgConnection>, StoreError> {
     let mut config = ManagerConfig::default();
+    // Whether the connection was closed is known without asking the server each time: the client hears it.
+    config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(|url| connect(url.to_owned()).boxed());
     let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
     Pool::builder(manager)

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{Done, Heard, Job, Running, Surroundings};
 use crate::{
     clock::Timestamp,
+    identity::Basis,
     ids::{BroadcastId, ExperienceId, LoginId, SpaceId, TeamId, UserId, ViewerId},
     live::{
         core::broadcast::{Broadcast, Feed, Settings, Stage},
@@ -55,7 +56,7 @@ impl Hub for Told {
 
     fn close_user(&self, _: UserId, _: Option<ExperienceId>, _: CloseCode, _: Reason) {}
 
-    fn close_login(&self, _: LoginId, _: CloseCode, _: Reason) {}
+    fn close_basis(&self, _: Basis, _: CloseCode, _: Reason) {}
 
     fn close_session(&self, _: ViewerId, _: CloseCode, _: Reason) {}
 
@@ -121,7 +122,8 @@ impl House {
                 session: ViewerId(Uuid::from_u128(viewer)),
                 kind: Kind::Viewer,
                 staff: false,
-                login: None,
+                basis: Basis::Login(LoginId(Uuid::from_u128(1))),
+                good_until: Timestamp(i64::MAX),
             });
             let chair = seating.arrive(seat.clone());
             assert!(seating.admit(&seat, chair));

@@ -7,12 +7,12 @@ mod door;
 mod drill;
 mod fault;
 mod hooks;
+mod limit;
 mod measured;
 mod media;
-mod real;
-mod limit;
 mod metric;
 mod outage;
+mod real;
 mod replay;
 mod start;
 mod tenant;
@@ -100,13 +100,6 @@ impl Engine {
 
     pub fn state(&self) -> &Path {
         self.state.path()
-    }
-
-    /// The series of `/metrics` that begins like this, when it is there.
-    pub async fn metric(&self, series: &str) -> Option<f64> {
-        let text = self.client.get(format!("{}/metrics", self.http)).send().await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(series).map(str::trim).map(str::to_owned));
-        line.map(|value| value.parse().unwrap())
     }
 
     /// Asks the engine's database, beside the engine.
