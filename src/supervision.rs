@@ -13,6 +13,9 @@
 //! with its payload and refused from then on (the others go on); in the second, the actor rests for a window and is then
 //! tried again. Both count in `backstage_actor_degraded_total`, which alerts.
 //!
+//! An actor's own timers and futures are set aside for a window only; one that orders such work meanwhile rebuilds itself
+//! afterwards. Nobody sends them again, so it would wait for ever for what was refused.
+//!
 //! How an actor uses it:
 //!
 //! ```
@@ -137,6 +140,14 @@ pub struct Poison {
     pub at: Duration,
 }
 
+impl Poison {
+    /// For how much longer it is refused at `now` (monotonic); `None` when it may run again.
+    fn rests(&self, now: Duration) -> Option<Duration> {
+        let rest = if self.cause == Cause::Message { POISON_REST } else { RESTART_WINDOW };
+        (self.at + rest).checked_sub(now).filter(|left| !left.is_zero())
+    }
+}
+
 /// When something last went wrong: at most [`RESTARTS_MAX`] times in [`RESTART_WINDOW`].
 #[derive(Debug, Default)]
 struct Budget(VecDeque<Duration>);
@@ -161,6 +172,8 @@ impl Budget {
 struct Trouble {
     budget: Budget,
     poison: VecDeque<Poison>,
+    /// The generation that was refused work of its own, and is rebuilt after the rest.
+    halted: Option<u64>,
 }
 
 /// An actor's place under its keeper. The factory is given it, the actor owns it, and dropping it tells the keeper.
@@ -188,7 +201,7 @@ impl<A: Guarded> Supervision<A> {
     pub fn is_degraded(&mut self) -> bool {
         let now = self.ring.clock.monotonic();
         self.trouble.as_mut().is_some_and(|trouble| {
-            trouble.poison.retain(|poison| now.saturating_sub(poison.at) < POISON_REST);
+            trouble.poison.retain(|poison| poison.rests(now).is_some());
             !trouble.poison.is_empty()
         })
     }
@@ -199,6 +212,16 @@ impl<A: Guarded> Supervision<A> {
         }
         let text = clipped(payload);
         self.trouble.iter().flat_map(|t| &t.poison).any(|poison| poison.cause == cause && poison.payload == text)
+    }
+
+    /// The actor's own work was refused: how long it rests before it is rebuilt; `None` when that is under way already.
+    fn halt(&mut self) -> Option<Duration> {
+        let (now, generation) = (self.ring.clock.monotonic(), self.generation);
+        let trouble = self.trouble.as_mut().filter(|trouble| trouble.halted != Some(generation))?;
+        let own = trouble.poison.iter().filter(|poison| poison.cause != Cause::Message);
+        let rest = own.filter_map(|poison| poison.rests(now)).max()?;
+        trouble.halted = Some(generation);
+        Some(rest)
     }
 
     /// Counts a panic and returns what is set aside for it, if the budget is spent.
@@ -247,7 +270,7 @@ pub trait Guarded: Actor<Context = Context<Self>> + Sized {
     /// Forgets what is in memory and begins to load it again. Runs after every panic; must arm its timers anew.
     fn rebuild(&mut self, ctx: &mut Context<Self>);
 
-    /// Is told that `poison` will not run any more for [`POISON_REST`]; called before the rebuild.
+    /// Is told that `poison` will not run any more for its rest; called before the rebuild.
     fn set_aside(&mut self, poison: &Poison, ctx: &mut Context<Self>) {
         let _ = (poison, ctx);
     }
@@ -277,6 +300,9 @@ pub trait Guarded: Actor<Context = Context<Self>> + Sized {
         wait: Duration,
         work: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
     ) -> SpawnHandle {
+        if self.supervision().refuses(Cause::Timer, &name) {
+            return halt(self, ctx);
+        }
         let generation = self.supervision().generation;
         ctx.run_later(wait, move |actor, ctx| {
             if actor.supervision().generation == generation {
@@ -294,6 +320,9 @@ pub trait Guarded: Actor<Context = Context<Self>> + Sized {
         future: impl Future<Output = T> + 'static,
         then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
     ) -> SpawnHandle {
+        if self.supervision().refuses(Cause::Future, &name) {
+            return halt(self, ctx);
+        }
         let generation = self.supervision().generation;
         let caught = AssertUnwindSafe(future).catch_unwind().into_actor(self);
         ctx.spawn(caught.map(move |done, actor, ctx| {
@@ -308,6 +337,18 @@ pub trait Guarded: Actor<Context = Context<Self>> + Sized {
             }
         }))
     }
+}
+
+/// An actor orders work of itself that is set aside. It is not done; all begins again by a rebuild after the rest.
+fn halt<A: Guarded>(actor: &mut A, ctx: &mut Context<A>) -> SpawnHandle {
+    let Some(rest) = actor.supervision().halt() else { return ctx.spawn(std::future::ready(()).into_actor(actor)) };
+    let generation = actor.supervision().generation;
+    ctx.run_later(rest, move |actor, ctx| {
+        if actor.supervision().generation == generation {
+            actor.supervision().generation += 1;
+            rebuild(actor, ctx, None);
+        }
+    })
 }
 
 fn crashed<A: Guarded>(
@@ -329,8 +370,13 @@ fn crashed<A: Guarded>(
         "an actor panicked and is rebuilt"
     );
     let poison = actor.supervision().count(cause, payload, said);
+    rebuild(actor, ctx, poison.as_ref());
+}
+
+fn rebuild<A: Guarded>(actor: &mut A, ctx: &mut Context<A>, poison: Option<&Poison>) {
+    let key = actor.supervision().key;
     let rebuilt = catch_unwind(AssertUnwindSafe(|| {
-        if let Some(poison) = &poison {
+        if let Some(poison) = poison {
             counter!(ACTOR_DEGRADED, "actor" => A::KIND).increment(1);
             tracing::error!(actor = A::KIND, ?key, ?poison, "an actor is degraded: what made it panic is set aside");
             actor.set_aside(poison, ctx);

@@ -69,6 +69,7 @@ enum Do {
     SpawnPanic,
     TimerPanic(Duration),
     SpawnSlowAdd(Duration),
+    FetchAndAdd,
     Retire,
 }
 
@@ -105,6 +106,9 @@ impl Handler<Ask> for Sum {
                 }
                 Do::SpawnSlowAdd(wait) => {
                     actor.guarded_spawn(ctx, "slow", tokio::time::sleep(wait), |actor, (), _| actor.sum += 1_000);
+                }
+                Do::FetchAndAdd => {
+                    actor.guarded_spawn(ctx, "fetch", async { 7 }, |actor, by, _| actor.sum += by);
                 }
                 Do::Retire => {
                     actor.supervision().retire();
@@ -207,6 +211,34 @@ async fn survive_002_a_poison_message_is_set_aside_with_its_payload_and_counted_
         tokio::time::sleep(POISON_REST).await;
         assert_eq!(act(&keeper, Do::TearAndPanic(7)).await, Err(Unheard::Crashed));
         assert_eq!(world.loads.load(Ordering::SeqCst), loads + 1, "after its rest it is tried again");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_whose_own_work_was_set_aside_is_rebuilt_after_the_rest_and_does_not_wait_for_it_for_ever() {
+    run(async {
+        let world = Arc::new(World::default());
+        let keeper = keeper(&world);
+        for _ in 0..=RESTARTS_MAX {
+            assert!(act(&keeper, Do::SpawnPanic).await.is_ok());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(world.poison.lock().unwrap().len(), 1);
+        let loads = world.loads.load(Ordering::SeqCst);
+        for _ in 0..3 {
+            assert_eq!(act(&keeper, Do::FetchAndAdd).await, Ok(0));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(act(&keeper, Do::SpawnPanic).await.is_ok());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(act(&keeper, Do::Add(0)).await, Ok(0), "it does not run, and the others go on");
+        assert_eq!(world.loads.load(Ordering::SeqCst), loads);
+        tokio::time::sleep(RESTART_WINDOW).await;
+        assert_eq!(world.loads.load(Ordering::SeqCst), loads + 1, "once, however much was refused");
+        assert_eq!(act(&keeper, Do::FetchAndAdd).await, Ok(0));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(act(&keeper, Do::Add(0)).await, Ok(7), "and it may run again");
     })
     .await;
 }
