@@ -183,8 +183,6 @@ impl Books {
         let of = broadcast.experience;
         let mut rows = self.rows();
         if rows.leases.get(&of).is_none_or(|lease| lease.epoch != epoch) && !self.world.has(Bug::FenceIgnored) {
-            drop(rows);
-            self.world.note(number_of(of), Seen::Replaced { engine: self.engine, epoch });
             return Creation::Fenced;
         }
         if let Some(open) = rows.last(of).filter(|saved| !saved.broadcast.stage.is_over()) {
@@ -203,8 +201,6 @@ impl Books {
         let mut rows = self.rows();
         let row = rows.broadcasts.get_mut(&broadcast.id);
         let Some(row) = row.filter(|row| (row.epoch == epoch && row.saved.version == version) || fenceless) else {
-            drop(rows);
-            self.world.note(of, Seen::Replaced { engine: self.engine, epoch });
             return Commit::Fenced;
         };
         let (id, state, facts) = (broadcast.id.0.as_u128(), broadcast.stage.name(), facts(&broadcast));
@@ -214,24 +210,24 @@ impl Books {
         Commit::Done
     }
 
-    fn prolong(&self, held: Leased) -> Leased {
+    fn prolong(&self, held: &Leased) -> Leased {
         let (engine, until) = (self.engine, self.world.ms() + LEASE);
         let mut still = vec![];
-        for (of, epoch) in held {
+        for (of, epoch) in held.iter().copied() {
             let mut rows = self.rows();
             let lease = rows.leases.get_mut(&of).filter(|lease| lease.node == self.node && lease.epoch == epoch);
-            let seen = match lease {
-                Some(lease) => {
-                    lease.until = until;
-                    still.push((of, epoch));
-                    Seen::Renewed { engine, epoch, until }
-                }
-                None => Seen::Replaced { engine, epoch },
-            };
+            let Some(lease) = lease else { continue };
+            lease.until = until;
             drop(rows);
-            self.world.note(number_of(of), seen);
+            still.push((of, epoch));
+            self.world.note(number_of(of), Seen::Renewed { engine, epoch, until });
         }
         still
+    }
+
+    /// The engine hears that somebody else owns it by now. Not when the store knows it, for that answer may be lost.
+    fn replaced(&self, of: ExperienceId, epoch: i64) {
+        self.world.note(number_of(of), Seen::Replaced { engine: self.engine, epoch });
     }
 
     fn nobodys(&self) -> Vec<ExperienceId> {
@@ -317,14 +313,15 @@ impl Ledger for Books {
                 Weather::Away => return Err(away()),
                 Weather::Lost(happens) => {
                     if happens {
-                        this.prolong(held);
+                        this.prolong(&held);
                     }
                     return Err(lost());
                 }
                 Weather::Fine => {}
             }
-            let still = this.prolong(held);
+            let still = this.prolong(&held);
             this.world.some_time(10).await;
+            held.iter().filter(|one| !still.contains(one)).for_each(|(of, epoch)| this.replaced(*of, *epoch));
             Ok(still)
         }
         .boxed()
@@ -355,7 +352,8 @@ impl Ledger for Books {
     fn create(&self, epoch: i64, at: Broadcast, _by: UserId) -> BoxFuture<'static, Result<Creation, StoreError>> {
         let this = self.clone();
         async move {
-            let outcome = match this.reach(Some(at.experience)).await {
+            let of = at.experience;
+            let outcome = match this.reach(Some(of)).await {
                 Weather::Away => return Err(away()),
                 Weather::Lost(happens) => {
                     if happens {
@@ -366,6 +364,9 @@ impl Ledger for Books {
                 Weather::Fine => this.insert(epoch, at),
             };
             this.world.some_time(10).await;
+            if outcome == Creation::Fenced {
+                this.replaced(of, epoch);
+            }
             Ok(outcome)
         }
         .boxed()
@@ -374,7 +375,8 @@ impl Ledger for Books {
     fn save(&self, record: Record) -> BoxFuture<'static, Result<Commit, StoreError>> {
         let this = self.clone();
         async move {
-            let outcome = match this.reach(Some(record.broadcast.experience)).await {
+            let (of, epoch) = (record.broadcast.experience, record.epoch);
+            let outcome = match this.reach(Some(of)).await {
                 Weather::Away => return Err(away()),
                 Weather::Lost(happens) => {
                     if happens {
@@ -386,6 +388,9 @@ impl Ledger for Books {
                 Weather::Fine => this.write(record),
             };
             this.world.some_time(10).await;
+            if outcome == Commit::Fenced {
+                this.replaced(of, epoch);
+            }
             Ok(outcome)
         }
         .boxed()

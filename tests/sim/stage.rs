@@ -374,7 +374,12 @@ impl MediaServer for Stage {
         let this = self.clone();
         async move {
             this.world.step_on(scene_of(broadcast), Trap::Future);
-            this.call(name, ask).await
+            let asked = this.world.ms();
+            let listed = this.clone().call(name.clone(), ask).await;
+            if listed.is_ok() {
+                this.ordered(&name, Seen::Listed { engine: this.engine, asked });
+            }
+            listed
         }
         .boxed()
     }

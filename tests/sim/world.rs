@@ -46,7 +46,7 @@ pub enum Seen {
     Activated { epoch: i64, engine: u32, until: u64 },
     /// An engine's lease was prolonged.
     Renewed { engine: u32, epoch: i64, until: u64 },
-    /// The store said that an engine's lease, or a step of it, is another's by now.
+    /// An engine was told by the store that its lease, or a step of it, is another's by now.
     Replaced { engine: u32, epoch: i64 },
     /// A broadcast is durable.
     Created { broadcast: u128, epoch: i64 },
@@ -84,6 +84,8 @@ pub enum Seen {
     OffAir { broadcast: u128 },
     /// The media server was asked who is in a room.
     Asked { broadcast: u128, engine: u32 },
+    /// It was told who is in the room, having asked at this moment.
+    Listed { engine: u32, asked: u64 },
     /// An engine ordered something of the media server for a broadcast it runs.
     Ordered { engine: u32 },
     /// Something is away from now on.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{History, Unrest};
-use crate::world::{Part, Seen};
+use crate::world::Seen;
 
 /// The longest flight of an answer and of the step it leads to; a picture that returns within it comes too late.
 const ANSWER: u64 = 7_000;
@@ -27,8 +27,8 @@ fn ms(wait: Duration) -> u64 {
 pub fn grace(history: &History, grace: Duration) -> Result<(), String> {
     let mut up: BTreeMap<u128, u64> = BTreeMap::new();
     let mut until: BTreeMap<u128, (u64, u64)> = BTreeMap::new();
-    let mut media_away: Option<u64> = None;
-    let (mut media_back, mut away_before) = (0, None::<u64>);
+    // who runs it and since when, and when the media server told it who is there
+    let (mut owner, mut told) = ((0, 0), vec![]);
     for (at, seen) in history {
         match seen {
             Seen::OnAir { broadcast } => {
@@ -37,11 +37,9 @@ pub fn grace(history: &History, grace: Duration) -> Result<(), String> {
             Seen::OffAir { broadcast } => {
                 up.remove(broadcast);
             }
-            // a return so short that no question fell into it is none
-            Seen::Away { what: Part::Media } => {
-                media_away = away_before.filter(|_| at - media_back < ANSWER).or(Some(*at));
-            }
-            Seen::Back { what: Part::Media } => (away_before, media_away, media_back) = (media_away, None, *at),
+            Seen::Activated { engine, .. } => owner = (*engine, *at),
+            // an answer that comes while the end is being written is too late
+            Seen::Listed { engine, asked } if *engine == owner.0 && *asked >= owner.1 => told.push(*at),
             Seen::Saved { broadcast, state: "reconnecting", facts, .. } => {
                 let (since, ends) = facts.grace.unwrap_or_default();
                 if ends - since != i64::try_from(ms(grace)).unwrap_or(0) {
@@ -61,8 +59,8 @@ pub fn grace(history: &History, grace: Duration) -> Result<(), String> {
                 if *at < ends || (shown && facts.why == Some("publisher")) {
                     return Err(format!("grace: {at} ms: {broadcast} ended, grace until {ends}, picture {shown}"));
                 }
-                let silent = media_away.is_some_and(|since| at - since + ANSWER > UNANSWERED)
-                    || (media_away.is_none() && at - media_back < ANSWER);
+                let silence = at.saturating_sub(UNANSWERED) + 1..at.saturating_sub(ANSWER);
+                let silent = !told.iter().any(|told| silence.contains(told));
                 if facts.why == Some("silence") && (!silent || *at < ends + UNANSWERED) {
                     return Err(format!("grace: {at} ms: {broadcast} ended for a silence that was none"));
                 }
@@ -78,7 +76,7 @@ pub fn grace(history: &History, grace: Duration) -> Result<(), String> {
 struct Shown {
     state: &'static str,
     since: u64,
-    /// A picture was there while it was live, for long enough to be noticed.
+    /// A picture was there while it was live or when it went live, for long enough to be noticed.
     seen: bool,
     /// Since when the picture is there, or gone.
     picture: Option<(bool, u64)>,
@@ -123,7 +121,11 @@ pub fn follows_the_picture(history: &History, unrest: &Unrest, grace: Duration) 
         }
         match seen {
             Seen::OnAir { .. } => shown.picture = Some((true, *at)),
-            Seen::OffAir { .. } => shown.picture = Some((false, *at)),
+            Seen::OffAir { .. } => {
+                // what was backstage only and is gone before it is live was never seen: it goes live without a picture
+                shown.seen &= shown.state != "lobby";
+                shown.picture = Some((false, *at));
+            }
             Seen::Saved { state, facts, .. } => {
                 if shown.state != *state {
                     (shown.state, shown.since) = (state, *at);

@@ -7,9 +7,12 @@ use crate::world::Seen;
 
 /// How long a place is kept.
 const KEPT: u64 = 30_000;
-/// A beat may be this late, a socket that was closed leaves its place this much later, and so does one whose departure found
-/// the mailbox full, twice within the second in which the audience is counted anew at most.
-const SLACK: u64 = 2_500;
+/// A socket that was closed leaves its place this much later, and so does one whose departure found the mailbox full: everybody
+/// is counted anew once a second at most.
+const SLACK: u64 = 1_500;
+
+/// By when somebody whose right has ended is out.
+const OUT: u64 = 3_000;
 
 /// Between being admitted and sitting down somebody is counted already.
 const SITS_DOWN: u64 = 5;
@@ -57,7 +60,7 @@ impl Roll {
 
     /// The fewest and the most who may be counted now: places, and people.
     fn bounds(&self, at: u64) -> [(usize, usize); 2] {
-        let evicted = |place: &Place| self.out.get(&place.user).is_some_and(|out| place.since <= out + 3 * SLACK);
+        let evicted = |place: &Place| self.out.get(&place.user).is_some_and(|out| place.since <= out + OUT);
         let sure = |place: &&Place| place.sockets > 0 && !evicted(place);
         let perhaps = |place: &&Place| place.away.is_none_or(|away| at < away + KEPT + SLACK);
         let users = |places: Vec<&Place>| places.iter().map(|place| place.user).collect::<BTreeSet<_>>().len();

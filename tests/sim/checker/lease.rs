@@ -7,11 +7,10 @@ use crate::world::{Part, Seen};
 
 /// An owner stops this long before the store's word for its lease ends, at least.
 const MARGIN: u64 = 1_000;
-/// One that was told that it is replaced stops within this.
-const STEPS_DOWN: u64 = 1_000;
-/// The longest time without an owner: one that is cut off comes back before its lease has ended, is killed a while later, and
-/// its lease runs out and is found by the others' next look. The store's own absence comes on top.
-const WITHOUT_OWNER: u64 = 110_000;
+/// The longest time without an owner: one that is cut off comes back before its lease has ended (28 s), is killed a while later
+/// (20 s), and its lease runs out (30 s) and is found by the others' next look (10 s, and some for failures). The store's own
+/// absence comes on top.
+const WITHOUT_OWNER: u64 = 95_000;
 
 /// Whoever does not own an experience neither speaks of it nor orders anything for it.
 pub fn owners_alone_act(history: &History) -> Result<(), String> {
@@ -28,7 +27,7 @@ pub fn owners_alone_act(history: &History) -> Result<(), String> {
             }
             Seen::Replaced { engine, epoch } => {
                 if let Some(owner) = owners.get_mut(engine).filter(|(held, _)| held == epoch) {
-                    owner.1 = owner.1.min(at + STEPS_DOWN);
+                    owner.1 = owner.1.min(*at);
                 }
             }
             Seen::Told { engine, .. } | Seen::Asked { engine, .. } | Seen::Ordered { engine } => {

@@ -84,9 +84,6 @@ impl Unrest {
                     serving = *engine;
                     unowned.get_or_insert(*at);
                 }
-                Seen::Replaced { .. } => {
-                    unowned.get_or_insert(*at);
-                }
                 Seen::Activated { engine, .. } if *engine == serving => {
                     spans.push((unowned.take().unwrap_or(*at), *at));
                 }
