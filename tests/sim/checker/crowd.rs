@@ -9,7 +9,7 @@ use crate::world::Seen;
 const KEPT: u64 = 30_000;
 /// A socket that was closed leaves its place this much later, and so does one whose departure found the mailbox full: everybody
 /// is counted anew once a second at most.
-const SLACK: u64 = 1_500;
+const SLACK: u64 = 1_100;
 
 /// By when somebody whose right has ended is out.
 const OUT: u64 = 3_000;
@@ -74,8 +74,11 @@ impl Roll {
 /// What is counted is what is there, the absent inside their grace among them; it is never negative and never double.
 pub fn audience(history: &History) -> Result<(), String> {
     let (mut roll, mut taken) = (Roll::default(), None);
-    let sits = |(at, seen): (&u64, &Seen)| matches!(seen, Seen::Seated { studio: false, .. }).then_some(*at);
-    let sittings: Vec<u64> = history.into_iter().filter_map(sits).collect();
+    let sits = |(at, seen): (&u64, &Seen)| match seen {
+        Seen::Seated { viewer, studio: false, .. } => Some((*at, *viewer)),
+        _ => None,
+    };
+    let sittings: Vec<(u64, u128)> = history.into_iter().filter_map(sits).collect();
     for (at, seen) in history {
         match seen {
             Seen::Seated { socket, viewer, user, device, studio: false } => {
@@ -96,7 +99,9 @@ pub fn audience(history: &History) -> Result<(), String> {
                 }
             }
             Seen::Counted { now, users, .. } => {
-                let coming = sittings.iter().filter(|sits| (*at..=at + SITS_DOWN).contains(sits)).count();
+                let coming =
+                    sittings.iter().skip_while(|(sits, _)| sits < at).take_while(|(sits, _)| *sits <= at + SITS_DOWN);
+                let coming = coming.filter(|(_, viewer)| !roll.places.contains_key(viewer)).count();
                 for (said, (least, most)) in [*now, *users].into_iter().zip(roll.bounds(*at)) {
                     let said = said as usize;
                     if said < least || said > most + coming {
