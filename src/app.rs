@@ -180,7 +180,6 @@ impl App {
         let Base { system_clock, clock, entropy, ids, ring, store, authenticator: _ } = base.clone();
 
         let media = local.media().ok_or_else(|| anyhow::anyhow!("no media server is configured"))?;
-        let media_key = MediaKey { key: media.key.clone(), secret: media.secret.clone() };
         let livekit: Arc<dyn MediaServer> =
             Arc::new(LiveKit::new(&media.url, &media.key, media.secret.expose_secret(), runtime.clone()));
         let registry = Registry::new(clock.clone(), Turnstile::new(link::capacity(config)));
@@ -209,7 +208,7 @@ impl App {
             directory,
             rights,
             media: livekit,
-            media_key,
+            media_key: MediaKey { key: media.key.clone(), secret: media.secret.clone() },
             media_url: media.public_url.clone(),
             picture: media.real,
             clock: clock.clone(),
