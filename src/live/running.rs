@@ -194,10 +194,10 @@ impl Running {
         }
         self.recount_if_due(now);
         let verdict = self.crowd.beat(now, &mut self.speaker);
+        self.tally(now); // before anything is said: whoever hears of it and looks sees the same
         if self.crowd.fell_silent(now) {
             self.say_health(now);
         }
-        self.tally(now);
         self.take_verdict(verdict);
         self.waiting.push_back((Event::Tick, None));
         self.advance(now, &mut jobs);
@@ -233,8 +233,8 @@ impl Running {
             Order::Sent(viewer, publishing, stats) => {
                 let verdict = self.crowd.sent(now, viewer, publishing, stats);
                 self.take_verdict(verdict);
-                self.say_health(now);
                 self.tally(now);
+                self.say_health(now);
             }
             Order::Hooked(hook) => self.hooked(now, &hook, &mut jobs),
             Order::RightsEnded(ended) => self.evict(now, ended, &mut jobs),
