@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::History;
-use crate::world::Seen;
+use crate::world::{Part, Seen};
 
 /// How long a place is kept.
 const KEPT: u64 = 30_000;
@@ -11,7 +11,7 @@ const KEPT: u64 = 30_000;
 /// is counted anew once a second at most.
 const SLACK: u64 = 1_100;
 
-/// By when somebody whose right has ended is out.
+/// By when somebody whose right has ended is out, where there is a store to say so.
 const OUT: u64 = 3_000;
 
 /// Between being admitted and sitting down somebody is counted already.
@@ -30,8 +30,10 @@ struct Place {
 struct Roll {
     sockets: BTreeMap<u64, u128>,
     places: BTreeMap<u128, Place>,
-    /// When somebody's right last ended.
+    /// When somebody's right last ended, and the store could say so.
     out: BTreeMap<u128, u64>,
+    /// Since when the store is away.
+    unsaid: Option<u64>,
     /// When a place was given up because its device sat down elsewhere.
     moved: Vec<u64>,
 }
@@ -56,6 +58,12 @@ impl Roll {
         if place.sockets == 0 {
             place.away = Some(at);
         }
+    }
+
+    /// The store is back. Rights that ended without it were believed in until now, at the door too.
+    fn told_who_is_out(&mut self, at: u64) {
+        let Some(since) = self.unsaid.take() else { return };
+        self.out.values_mut().filter(|out| **out + OUT >= since).for_each(|out| *out = at);
     }
 
     /// The fewest and the most who may be counted now: places, and people.
@@ -88,7 +96,12 @@ pub fn audience(history: &History) -> Result<(), String> {
             Seen::Right { user, run: false, held: false } => {
                 roll.out.insert(*user, *at);
             }
-            Seen::TookOver { .. } => (roll, taken) = (Roll::default(), Some(*at)),
+            Seen::Away { what: Part::Store } => roll.unsaid = Some(*at),
+            Seen::Back { what: Part::Store } => roll.told_who_is_out(*at),
+            Seen::TookOver { .. } => {
+                let Roll { out, unsaid, .. } = roll;
+                (roll, taken) = (Roll { out, unsaid, ..Roll::default() }, Some(*at));
+            }
             // the engine that was just lost may still be the one that answers
             Seen::Counted { .. } if taken.is_some_and(|taken| *at < taken + SLACK) => {}
             Seen::Told { line, .. } | Seen::Heard { line, .. } => {
