@@ -60,6 +60,11 @@ impl Roll {
         }
     }
 
+    /// Whether a viewer's place is one of those that are there or kept: one who returns too late sits down anew.
+    fn keeps(&self, viewer: u128, at: u64) -> bool {
+        self.places.get(&viewer).is_some_and(|place| place.away.is_none_or(|away| at < away + KEPT))
+    }
+
     /// The store is back. Rights that ended without it were believed in until now, at the door too.
     fn told_who_is_out(&mut self, at: u64) {
         let Some(since) = self.unsaid.take() else { return };
@@ -114,7 +119,7 @@ pub fn audience(history: &History) -> Result<(), String> {
             Seen::Counted { now, users, .. } => {
                 let coming =
                     sittings.iter().skip_while(|(sits, _)| sits < at).take_while(|(sits, _)| *sits <= at + SITS_DOWN);
-                let coming = coming.filter(|(_, viewer)| !roll.places.contains_key(viewer)).count();
+                let coming = coming.filter(|(_, viewer)| !roll.keeps(*viewer, *at)).count();
                 for (said, (least, most)) in [*now, *users].into_iter().zip(roll.bounds(*at)) {
                     let said = said as usize;
                     if said < least || said > most + coming {
