@@ -15,6 +15,7 @@ pub mod limits;
 pub mod live;
 pub mod local;
 pub mod notify;
+pub mod pace;
 pub mod provider;
 pub mod socket;
 pub mod store;

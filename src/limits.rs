@@ -99,8 +99,13 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const SESSION_WHOLE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// How often the database hears that a session is in use; every request would be a write.
 pub const SESSION_SEEN_EVERY: Duration = Duration::from_secs(3600);
-/// How long an answer to "who is this" is remembered in this node; revocation here is immediate, elsewhere within this.
-pub const CREDENTIAL_KNOWN: Duration = Duration::from_secs(3);
+/// How long the first answer to "who is this" is remembered in this node: a page and what it loads, a socket and its tries. A
+/// herd that comes once does not weigh for longer.
+pub const CREDENTIAL_FIRST_KNOWN: Duration = Duration::from_secs(3);
+/// How long it is remembered of somebody who has asked again by then. Revocation here is immediate; one that another node made is
+/// seen within this, the time in which everybody is out of every door when nodes cannot tell each other. Much less, and people
+/// who ask now and then would all wait for a look-up.
+pub const CREDENTIAL_KNOWN: Duration = Duration::from_secs(15);
 /// Answers remembered at once: every viewer of a full node and as many again; beyond it old ones are dropped.
 pub const CREDENTIALS_KNOWN_MAX: usize = 20_000;
 /// Credentials that may wait for one look-up; beyond it the asker is told to come back.
@@ -111,6 +116,8 @@ pub const CREDENTIALS_BATCH_MAX: usize = 2_000;
 pub const CREDENTIAL_QUERIES_BURST: u32 = 8;
 /// Space between look-ups under load: a herd of 5,000 in 5 seconds is some forty queries.
 pub const CREDENTIAL_QUERIES_EVERY: Duration = Duration::from_millis(150);
+/// Space between look-ups for which nobody waits: those of credentials in use that are still good.
+pub const CREDENTIAL_RENEWALS_EVERY: Duration = Duration::from_millis(150);
 /// A credential longer than this is none of ours.
 pub const CREDENTIAL_BYTES_MAX: usize = 128;
 /// An `Idempotency-Key` longer than this is refused; a UUID is 36.

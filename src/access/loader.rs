@@ -5,7 +5,6 @@ use std::{
     fmt::Debug,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -15,6 +14,7 @@ use super::RightsUnknown;
 use crate::{
     clock::SharedClock,
     limits::{LOAD_KEYS_MAX, LOAD_WAIT, LOADS_BURST, LOADS_EVERY, LOADS_WAITING_MAX},
+    pace::{Bucket, Pace},
     store::StoreError,
 };
 
@@ -41,29 +41,12 @@ struct Desk<K, V> {
 struct State<K, V> {
     waiting: HashMap<K, Vec<oneshot::Sender<Answer<V>>>>,
     at_work: bool,
-    spent: u32,
-    refilled_at: Duration,
+    bucket: Bucket,
     queries: u64,
 }
 
-impl<K, V> State<K, V> {
-    /// Takes a query from a bucket that refills one every [`LOADS_EVERY`], or says how long until there is one.
-    fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        while self.spent > 0 && self.refilled_at + LOADS_EVERY <= now {
-            self.spent -= 1;
-            self.refilled_at += LOADS_EVERY;
-        }
-        if self.spent == 0 {
-            self.refilled_at = now;
-        }
-        if self.spent >= LOADS_BURST {
-            return Err((self.refilled_at + LOADS_EVERY).saturating_sub(now));
-        }
-        self.spent += 1;
-        self.queries += 1;
-        Ok(())
-    }
-}
+/// How fast queries follow each other.
+const LOADS: Pace = Pace { every: LOADS_EVERY, burst: LOADS_BURST };
 
 impl<K, V> Loader<K, V>
 where
@@ -77,8 +60,7 @@ where
         runtime: Handle,
         fetch: impl Fn(Vec<K>) -> BoxFuture<'static, Result<Vec<(K, V)>, StoreError>> + Send + Sync + 'static,
     ) -> Self {
-        let state =
-            State { waiting: HashMap::new(), at_work: false, spent: 0, refilled_at: Duration::ZERO, queries: 0 };
+        let state = State { waiting: HashMap::new(), at_work: false, bucket: Bucket::default(), queries: 0 };
         Self(Arc::new(Desk { what, fetch: Box::new(fetch), clock, runtime, state: Mutex::new(state) }))
     }
 
@@ -133,13 +115,14 @@ impl<K, V> Drop for AtWork<K, V> {
 async fn work<K: Copy + Eq + Hash + Debug + Send + Sync + 'static, V: Clone + Send + 'static>(desk: Arc<Desk<K, V>>) {
     let mut at_work = AtWork { desk: desk.clone(), said: false };
     loop {
-        let pace = desk.state().take(desk.clock.monotonic());
-        if let Err(wait) = pace {
+        let taken = desk.state().bucket.take(desk.clock.monotonic(), LOADS);
+        if let Err(wait) = taken {
             tokio::time::sleep(wait).await;
             continue;
         }
         let mut batch: HashMap<K, Vec<oneshot::Sender<Answer<V>>>> = {
             let mut state = desk.state();
+            state.queries += 1;
             let keys: Vec<K> = state.waiting.keys().take(LOAD_KEYS_MAX).copied().collect();
             keys.into_iter().filter_map(|key| state.waiting.remove_entry(&key)).collect()
         };

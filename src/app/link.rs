@@ -26,7 +26,8 @@ use crate::{
         directory::Directory,
         rights::{LiveRights, Right},
     },
-    socket::admission::{Capacity, Pace},
+    pace::Pace,
+    socket::admission::Capacity,
     store::Store,
     storefront::{HoldersChanged, Watching},
 };

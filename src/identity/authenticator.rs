@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
 
 use super::{
     core::scope::{Scope, Scopes},
@@ -18,9 +21,11 @@ use crate::{
     ids::{LoginId, TokenId, UserId},
     keys::{KeyRing, Purpose},
     limits::{
-        CREDENTIAL_BYTES_MAX, CREDENTIAL_KNOWN, CREDENTIAL_QUERIES_BURST, CREDENTIAL_QUERIES_EVERY,
-        CREDENTIALS_BATCH_MAX, CREDENTIALS_KNOWN_MAX, CREDENTIALS_WAITING_MAX,
+        CREDENTIAL_BYTES_MAX, CREDENTIAL_FIRST_KNOWN, CREDENTIAL_KNOWN, CREDENTIAL_QUERIES_BURST,
+        CREDENTIAL_QUERIES_EVERY, CREDENTIAL_RENEWALS_EVERY, CREDENTIALS_BATCH_MAX, CREDENTIALS_KNOWN_MAX,
+        CREDENTIALS_WAITING_MAX,
     },
+    pace::{Bucket, Pace},
     store::{Store, StoreError},
 };
 
@@ -110,6 +115,8 @@ struct Desk {
     clock: SharedClock,
     runtime: Handle,
     state: Mutex<State>,
+    /// Somebody has begun to wait.
+    asked: Notify,
 }
 
 #[derive(Default)]
@@ -122,13 +129,15 @@ struct State {
     sweeping: bool,
     /// Credentials ended while a query was in flight, whose answer may be older than that.
     ended: Vec<Ended>,
-    pace: Pace,
+    bucket: Bucket,
     queries: u64,
 }
 
 struct Known {
     signed: Signed,
     until: Duration,
+    /// How long that was when it was looked up.
+    kept: Duration,
     /// It is being looked up again.
     again: bool,
 }
@@ -136,7 +145,7 @@ struct Known {
 impl Known {
     /// Whether it is time to look it up again, so that whoever uses it all the time never waits.
     fn is_due(&self, now: Duration) -> bool {
-        !self.again && now + CREDENTIAL_KNOWN / 2 >= self.until
+        !self.again && now + self.kept / 2 >= self.until
     }
 }
 
@@ -155,36 +164,14 @@ impl Ended {
     }
 }
 
-/// A bucket of queries that may start at once, refilled one by one.
-#[derive(Default)]
-struct Pace {
-    spent: u32,
-    refilled_at: Duration,
-}
-
-impl Pace {
-    /// Takes a query from the bucket, or says how long until there is one.
-    fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        while self.spent > 0 && self.refilled_at + CREDENTIAL_QUERIES_EVERY <= now {
-            self.spent -= 1;
-            self.refilled_at += CREDENTIAL_QUERIES_EVERY;
-        }
-        if self.spent == 0 {
-            self.refilled_at = now;
-        }
-        if self.spent >= CREDENTIAL_QUERIES_BURST {
-            return Err(self.refilled_at + CREDENTIAL_QUERIES_EVERY - now);
-        }
-        self.spent += 1;
-        Ok(())
-    }
-}
+/// How fast queries follow each other.
+const QUERIES: Pace = Pace { every: CREDENTIAL_QUERIES_EVERY, burst: CREDENTIAL_QUERIES_BURST };
 
 impl Authenticator {
     /// A desk that asks `store`; its batches run on `runtime`.
     #[must_use]
     pub fn new(store: Store, ring: KeyRing, clock: SharedClock, runtime: Handle) -> Self {
-        Self(Arc::new(Desk { store, ring, clock, runtime, state: Mutex::default() }))
+        Self(Arc::new(Desk { store, ring, clock, runtime, state: Mutex::default(), asked: Notify::new() }))
     }
 
     /// Whose credential this is; `None` when it is nobody's, or not any more.
@@ -212,6 +199,7 @@ impl Authenticator {
             }
             let answer = state.wait_for(hash)?;
             self.begin(&mut state);
+            self.0.asked.notify_one();
             answer
         };
         answer.await.unwrap_or_else(|_| Err(lost()))
@@ -254,7 +242,29 @@ impl Desk {
     }
 }
 
+/// What is to be done next about those who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Ask the database now.
+    Ask,
+    /// Ask it after this long.
+    Later(Duration),
+    /// Nobody waits; what is known is only looked up again.
+    Renew,
+}
+
 impl State {
+    /// Whose turn it is. Renewals leave the bucket to those who wait.
+    fn turn(&mut self, now: Duration) -> Turn {
+        if self.waiting.is_empty() {
+            return Turn::Renew;
+        }
+        match self.bucket.take(now, QUERIES) {
+            Ok(()) => Turn::Ask,
+            Err(wait) => Turn::Later(wait),
+        }
+    }
+
     fn known(&self, hash: &Hash, now: Duration, wall: Timestamp) -> Option<Signed> {
         let known = self.known.get(hash).filter(|known| known.until > now)?;
         known.signed.expires_at.is_none_or(|end| end > wall).then(|| known.signed.clone())
@@ -294,8 +304,9 @@ impl State {
         if self.known.len() >= CREDENTIALS_KNOWN_MAX {
             self.known.retain(|_, known| known.until > now);
         }
-        if self.known.len() < CREDENTIALS_KNOWN_MAX {
-            self.known.insert(hash, Known { signed, until: now + CREDENTIAL_KNOWN, again: false });
+        let kept = if self.known.contains_key(&hash) { CREDENTIAL_KNOWN } else { CREDENTIAL_FIRST_KNOWN };
+        if self.known.len() < CREDENTIALS_KNOWN_MAX || self.known.contains_key(&hash) {
+            self.known.insert(hash, Known { signed, until: now + kept, kept, again: false });
         }
     }
 
@@ -337,14 +348,27 @@ fn lost() -> StoreError {
     StoreError::Unavailable("credentials cannot be looked up just now".into())
 }
 
+impl Desk {
+    /// Completes when a query may be made.
+    async fn turn(&self) {
+        loop {
+            let turn = self.state().turn(self.clock.monotonic());
+            match turn {
+                Turn::Ask => return,
+                Turn::Later(wait) => tokio::time::sleep(wait).await,
+                Turn::Renew => match tokio::time::timeout(CREDENTIAL_RENEWALS_EVERY, self.asked.notified()).await {
+                    Ok(()) => {}
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+}
+
 /// Looks up what waits, batch after batch, until nothing waits.
 async fn work(desk: Arc<Desk>) {
     loop {
-        let pace = desk.state().pace.take(desk.clock.monotonic());
-        if let Err(wait) = pace {
-            tokio::time::sleep(wait).await;
-            continue;
-        }
+        desk.turn().await;
         let batch: Vec<Hash> = {
             let mut state = desk.state();
             let size = state.order.len().min(CREDENTIALS_BATCH_MAX);
@@ -378,7 +402,7 @@ async fn work(desk: Arc<Desk>) {
 /// Sweeps what is remembered, until nothing is.
 async fn sweep(desk: Arc<Desk>) {
     loop {
-        tokio::time::sleep(CREDENTIAL_KNOWN).await;
+        tokio::time::sleep(CREDENTIAL_FIRST_KNOWN).await;
         let mut state = desk.state();
         state.sweep(desk.clock.monotonic());
         if state.known.is_empty() {
@@ -393,15 +417,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queries_start_at_once_until_the_burst_is_spent_and_then_keep_their_distance() {
-        let mut pace = Pace::default();
-        let now = Duration::from_secs(10);
-        for _ in 0..CREDENTIAL_QUERIES_BURST {
-            assert_eq!(pace.take(now), Ok(()));
+    fn renewals_leave_every_query_of_the_burst_to_those_who_wait() {
+        let (mut state, now) = (State::default(), Duration::from_secs(10));
+        for _ in 0..2 * CREDENTIAL_QUERIES_BURST {
+            assert_eq!(state.turn(now), Turn::Renew);
         }
-        assert_eq!(pace.take(now), Err(CREDENTIAL_QUERIES_EVERY));
-        assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Ok(()));
-        assert_eq!(pace.take(now + CREDENTIAL_QUERIES_EVERY), Err(CREDENTIAL_QUERIES_EVERY));
+        let _answer = state.wait_for([7; 32]).unwrap();
+        for _ in 0..CREDENTIAL_QUERIES_BURST {
+            assert_eq!(state.turn(now), Turn::Ask);
+        }
+        assert_eq!(state.turn(now), Turn::Later(CREDENTIAL_QUERIES_EVERY));
     }
 
     fn somebody() -> Signed {
@@ -422,13 +447,15 @@ mod tests {
         let (mut state, hash, begun, wall) = (State::default(), [1; 32], Duration::from_secs(10), Timestamp(0));
         state.remember(hash, somebody(), begun);
         assert!(!state.renew(hash, begun + Duration::from_secs(1)), "it is fresh");
-        let later = begun + CREDENTIAL_KNOWN - Duration::from_secs(1);
+        let later = begun + CREDENTIAL_FIRST_KNOWN - Duration::from_secs(1);
         assert!(state.renew(hash, later) && !state.renew(hash, later), "once, however many use it");
         assert_eq!(state.order.drain(..).collect::<Vec<_>>(), [hash]);
         state.fail(&[hash]);
         assert!(state.known(&hash, later, wall).is_some() && state.renew(hash, later), "a failure may be tried again");
         state.answer(vec![hash], HashMap::from([(hash, somebody())]), later);
-        assert!(state.known(&hash, begun + CREDENTIAL_KNOWN, wall).is_some(), "it is good for as long again");
+        let long = later + CREDENTIAL_KNOWN;
+        assert!(state.known(&hash, long - Duration::from_millis(1), wall).is_some(), "now it is good for longer");
+        assert!(state.known(&hash, long, wall).is_none() && !state.renew(hash, later + CREDENTIAL_KNOWN / 3));
         state.answer(vec![hash], HashMap::new(), later);
         assert!(
             state.known(&hash, later, wall).is_none(),
@@ -443,11 +470,11 @@ mod tests {
         let begun = Duration::from_secs(10);
         state.remember([1; 32], signed.clone(), begun);
         state.remember([2; 32], signed, begun + Duration::from_secs(1));
-        state.sweep(begun + CREDENTIAL_KNOWN);
+        state.sweep(begun + CREDENTIAL_FIRST_KNOWN);
         let wall = Timestamp(0);
         assert!(!state.known.contains_key(&[1; 32]), "too old");
-        assert!(state.known(&[2; 32], begun + CREDENTIAL_KNOWN, wall).is_some(), "still good");
-        state.sweep(begun + CREDENTIAL_KNOWN + Duration::from_secs(1));
+        assert!(state.known(&[2; 32], begun + CREDENTIAL_FIRST_KNOWN, wall).is_some(), "still good");
+        state.sweep(begun + CREDENTIAL_FIRST_KNOWN + Duration::from_secs(1));
         assert!(state.known.is_empty() && state.known.capacity() == 0, "nothing is kept of a herd that left");
     }
 }

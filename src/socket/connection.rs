@@ -16,7 +16,7 @@ use bytes::Bytes;
 use socket2::SockRef;
 
 use super::{
-    admission::{Bucket, Pace, Pass},
+    admission::Pass,
     backlog::{Backlog, Overfull},
     codes::{self, CloseCode},
     door::{Admission, Place, ResumePoint, Seat},
@@ -32,6 +32,7 @@ use crate::{
         CLOSE_WAIT, MISSPOKEN_MAX, REACTION_BURST, REACTION_EVERY, REFUSAL_WAIT, SLOW_GOODBYE, SOCKET_FRAGMENTS_MAX,
         SOCKET_MESSAGE_BURST, SOCKET_MESSAGE_BYTES_MAX, SOCKET_MESSAGE_EVERY, SOCKET_SEND_BUFFER_BYTES,
     },
+    pace::{Bucket, Pace},
     telemetry::metric,
 };
 

@@ -10,11 +10,12 @@ use client::{CLOSE, Client, Heard, PING, PONG, TEXT, live, masked, upgrade};
 use world::{EXPERIENCE, World, plan, user};
 
 use super::{
-    admission::{Capacity, Pace},
+    admission::Capacity,
     codes::CloseCode,
     frame,
     hub::{Hub, MediaChange, Minted, Publication},
 };
+use crate::pace::Pace;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)

@@ -27,6 +27,9 @@ enum Bench {
         /// Connections that ask at once.
         #[arg(long, default_value_t = 64)]
         connections: usize,
+        /// Requests a second of all connections together, in the first table; the second asks as fast as it can.
+        #[arg(long, default_value_t = 5_000.0)]
+        rate: f64,
         /// Seconds of a round.
         #[arg(long, default_value_t = 5)]
         secs: u64,
@@ -36,8 +39,8 @@ enum Bench {
 fn main() -> anyhow::Result<()> {
     match Bench::parse() {
         Bench::Inside { users } => inside::run(users),
-        Bench::Http { serve, tokens, connections, secs } => {
-            http::run(&serve, &tokens, http::Load { connections, secs })
+        Bench::Http { serve, tokens, connections, rate, secs } => {
+            http::run(&serve, &tokens, http::Load { connections, rate: Some(rate), secs })
         }
     }
 }

@@ -17,8 +17,9 @@ use backstage::{
     entropy::SystemEntropy,
     identity::Basis,
     ids::{ExperienceId, LoginId, UserId, ViewerId},
+    pace::Pace,
     socket::{
-        admission::{Capacity, Pace, Turnstile},
+        admission::{Capacity, Turnstile},
         door::{Admission, Door, Kind, Knock, Place, Seat},
         frame,
         hub::{Board, Floor, Hub, MediaChange, MediaPlan, Minted, Minter, Publication, Ring, ShardId},
