@@ -135,11 +135,11 @@ async fn ask(server: SocketAddr, path: &str, tokens: Arc<[String]>, load: Load) 
             let mut connection = Connection::open(server).await?;
             let mut times = vec![];
             let share = load.rate.map(|rate| Duration::from_secs_f64(load.connections as f64 / rate));
-            let mut pace = share.map(|share| {
+            if let Some(share) = share {
                 // spread over the beat, not all at once
-                let begin = share.mul_f64(number as f64 / load.connections as f64);
-                tokio::time::interval_at(tokio::time::Instant::now() + begin, share)
-            });
+                tokio::time::sleep(share.mul_f64(number as f64 / load.connections as f64)).await;
+            }
+            let mut pace = share.map(tokio::time::interval);
             while watch.elapsed() < until {
                 if let Some(pace) = &mut pace {
                     pace.tick().await;
