@@ -14,6 +14,7 @@ pub mod keys;
 pub mod limits;
 pub mod live;
 pub mod local;
+pub mod money;
 pub mod notify;
 pub mod pace;
 pub mod provider;

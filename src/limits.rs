@@ -1,6 +1,10 @@
 //! Every limit of the engine, with its reason. A queue, body, list, wait or retry without an entry here is a defect.
 
+mod selling;
+
 use std::time::Duration;
+
+pub use selling::*;
 
 /// A JSON or form body; the largest honest one (a space's description) is a tenth of it.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -460,14 +464,6 @@ pub const SPACES_PER_TEAM_MAX: i64 = 100;
 pub const EXPERIENCES_PER_SPACE_MAX: i64 = 100;
 /// Passes of one space; the sales page shows them all.
 pub const PASSES_PER_SPACE_MAX: i64 = 50;
-/// Prices of one pass, old ones included.
-pub const PRICES_PER_PASS_MAX: i64 = 50;
-/// The span in which joins with nothing but an address are counted.
-pub const JOIN_WINDOW: Duration = Duration::from_secs(3600);
-/// Joins of one client in that span on a laptop: tests and demos come from one address.
-pub const JOINS_A_CLIENT_OPEN: u32 = 10_000;
-/// Joins of one client in that span in the outside world: a household, not a machine that writes to strangers' accounts.
-pub const JOINS_A_CLIENT_STRICT: u32 = 20;
 /// Holders shown on one page of the studio; the rest is read through the API's pages.
 pub const HOLDERS_SHOWN_MAX: i64 = 200;
 /// Spaces on the home page; search comes when there are more.
@@ -490,7 +486,5 @@ pub const LOBBY_LEAD_SECS_MAX: i64 = 86_400;
 pub const PUBLISHER_GRACE_SECS_MAX: i64 = 1_800;
 /// The most devices of one person in an experience; a household has fewer.
 pub const DEVICE_LIMIT_MAX: i64 = 100;
-/// The longest access a price may give, in days: ten years.
-pub const ACCESS_DAYS_MAX: i64 = 3_650;
 /// Slices of one vectored write; the kernel's own limit is far above.
 pub const SOCKET_SLICES_MAX: usize = 32;

@@ -141,6 +141,7 @@ async fn give(
         source,
         starts_at,
         expires_at: gift.expires_at,
+        purchase: None,
         granted_by: Some(by.user),
         at,
     };

@@ -202,7 +202,7 @@ async fn opening_passes(
     experience: ExperienceId,
 ) -> Result<Vec<(Uuid, String, String, bool)>, StoreError> {
     let free = prices::table
-        .filter(prices::pass_id.eq(access_passes::id))
+        .filter(prices::pass_id.eq(access_passes::id.nullable()))
         .filter(prices::active)
         .filter(prices::kind.eq("free"));
     let rows = access_passes::table

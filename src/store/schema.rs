@@ -25,6 +25,8 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         version -> Int4,
         created_at -> Timestamptz,
+        purchase_id -> Nullable<Uuid>,
+        lasts_until -> Nullable<Timestamptz>,
     }
 }
 
@@ -51,6 +53,10 @@ diesel::table! {
         benefits -> Array<Nullable<Text>>,
         created_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        stock -> Nullable<Int4>,
+        questions -> Jsonb,
+        redirect_url -> Nullable<Text>,
+        auto_expire_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -222,7 +228,7 @@ diesel::table! {
 diesel::table! {
     prices (id) {
         id -> Uuid,
-        pass_id -> Uuid,
+        pass_id -> Nullable<Uuid>,
         kind -> Text,
         amount_minor -> Int8,
         currency -> Text,
@@ -230,6 +236,12 @@ diesel::table! {
         active -> Bool,
         first_sold_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        space_id -> Nullable<Uuid>,
+        experience_id -> Nullable<Uuid>,
+        billing_interval -> Nullable<Text>,
+        initial_fee_minor -> Int8,
+        trial_days -> Int2,
+        instalments -> Int2,
     }
 }
 
@@ -240,6 +252,22 @@ diesel::table! {
         received_at -> Timestamptz,
         body -> Jsonb,
         applied_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    purchases (id) {
+        id -> Uuid,
+        price_id -> Uuid,
+        space_id -> Uuid,
+        pass_id -> Nullable<Uuid>,
+        user_id -> Uuid,
+        status -> Text,
+        amount_minor -> Int8,
+        currency -> Text,
+        answers -> Jsonb,
+        created_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -315,6 +343,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    stock_units (pass_id, unit) {
+        pass_id -> Uuid,
+        unit -> Int4,
+        state -> Text,
+        purchase_id -> Nullable<Uuid>,
+        held_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     teams (id) {
         id -> Uuid,
         name -> Text,
@@ -339,6 +377,7 @@ diesel::table! {
 }
 
 diesel::joinable!(access_grants -> prices (price_id));
+diesel::joinable!(access_grants -> purchases (purchase_id));
 diesel::joinable!(access_grants -> teams (team_id));
 diesel::joinable!(access_passes -> spaces (space_id));
 diesel::joinable!(api_tokens -> users (user_id));
@@ -350,6 +389,11 @@ diesel::joinable!(experiences -> spaces (space_id));
 diesel::joinable!(memberships -> teams (team_id));
 diesel::joinable!(memberships -> users (user_id));
 diesel::joinable!(prices -> access_passes (pass_id));
+diesel::joinable!(prices -> experiences (experience_id));
+diesel::joinable!(prices -> spaces (space_id));
+diesel::joinable!(purchases -> prices (price_id));
+diesel::joinable!(purchases -> spaces (space_id));
+diesel::joinable!(purchases -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(slug_history -> spaces (space_id));
 diesel::joinable!(space_bans -> spaces (space_id));
@@ -357,6 +401,7 @@ diesel::joinable!(space_bans -> users (banned_by));
 diesel::joinable!(space_creators -> creator_profiles (profile_id));
 diesel::joinable!(space_creators -> spaces (space_id));
 diesel::joinable!(spaces -> teams (team_id));
+diesel::joinable!(stock_units -> access_passes (pass_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     access_grants,
@@ -377,6 +422,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     pass_slug_history,
     prices,
     provider_events,
+    purchases,
     rights_changes,
     sessions,
     signing_keys,
@@ -384,6 +430,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     space_bans,
     space_creators,
     spaces,
+    stock_units,
     teams,
     users,
 );

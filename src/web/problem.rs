@@ -95,10 +95,14 @@ codes! {
     // the catalogue
     /// The slug is, or was, another's.
     SlugTaken = 409 "slug_taken" "This address is taken. Choose another.";
-    /// A price of a kind that cannot be sold.
-    PriceKindUnsupported = 422 "price_kind_unsupported" "Only free prices can be offered so far.";
     /// Nobody can buy or join this.
     NotForSale = 409 "not_for_sale" "This pass is not offered. The team gives it by hand, or has withdrawn it.";
+    /// No unit is free.
+    SoldOut = 409 "sold_out" "This is sold out. A unit comes back when somebody does not pay in time.";
+    /// Fewer units than are sold or being paid for; `sold` and `held` say how many.
+    StockBelowSold = 409 "stock_below_sold" "More than that are sold or being paid for.";
+    /// It costs something, and this engine takes no payments.
+    PaymentsUnavailable = 503 "payments_unavailable" "Payments cannot be taken here yet. Nothing was charged.";
     /// The person holds it.
     AlreadyOwned = 409 "already_owned" "You hold this pass already.";
     // ours

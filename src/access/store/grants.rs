@@ -8,7 +8,7 @@ use super::record_changes;
 use crate::{
     access::core::{Source, Status},
     clock::Timestamp,
-    ids::{ExperienceId, GrantId, PassId, PriceId, SpaceId, TeamId, UserId},
+    ids::{ExperienceId, GrantId, PassId, PriceId, PurchaseId, SpaceId, TeamId, UserId},
     store::StoreError,
 };
 
@@ -40,8 +40,10 @@ pub struct NewGrant {
     pub source: Source,
     /// From when on.
     pub starts_at: Timestamp,
-    /// Until when; `None` lasts for ever.
+    /// Until when; `None` lasts for ever. The end of its pass may come before.
     pub expires_at: Option<Timestamp>,
+    /// The purchase it comes from, if from one.
+    pub purchase: Option<PurchaseId>,
     /// Who gave it; must be somebody for [`Source::Comp`] and [`Source::Direct`].
     pub granted_by: Option<UserId>,
     /// Now.
@@ -180,8 +182,12 @@ const EXPIRE_FREE: &str = "
 const INSERT: &str = concat!(
     "with g as (
         insert into access_grants (id, user_id, team_id, space_id, experience_id, access_pass_id, price_id, source,
-                                   starts_at, expires_at, granted_by, created_at)
-        select $1, $2, s.team_id, s.id, $4, $5, $6, $7, $8, $9, $10, $11 from spaces s where s.id = $3
+                                   starts_at, lasts_until, expires_at, granted_by, created_at, purchase_id)
+        select $1, $2, s.team_id, s.id, $4, $5, $6, $7, $8, $9,
+               case when e.ends is not null then greatest(e.ends, $8) end, $10, $11, $12
+          from spaces s,
+               lateral (select least($9, (select p.auto_expire_at from access_passes p where p.id = $5)) as ends) e
+         where s.id = $3
         on conflict (user_id, access_pass_id) where source = 'free' and status = 'active' do nothing
         returning *)
      select ",
@@ -227,6 +233,7 @@ pub async fn insert_grant(connection: &mut AsyncPgConnection, new: NewGrant) -> 
         .bind::<Nullable<Timestamptz>, _>(new.expires_at.map(Timestamp::to_utc))
         .bind::<Nullable<SqlUuid>, _>(new.granted_by.map(|user| user.0))
         .bind::<Timestamptz, _>(new.at.to_utc())
+        .bind::<Nullable<SqlUuid>, _>(new.purchase.map(|purchase| purchase.0))
         .load(connection)
         .await?;
     if let Some(row) = made.into_iter().next() {

@@ -1,3 +1,5 @@
 //! The rules of buying and joining.
 
-pub mod join;
+pub mod purchase;
+pub mod stock;
+pub mod take;

@@ -6,6 +6,7 @@ pub mod order;
 pub mod page;
 pub mod pass;
 pub mod price;
+pub mod question;
 pub mod refusal;
 pub mod slug;
 pub mod space;

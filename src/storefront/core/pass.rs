@@ -5,12 +5,13 @@ use utoipa::ToSchema;
 
 use super::{
     field::{Check, WrongField, present, words},
+    question::{self, Question, QuestionAsk},
     slug::Slug,
 };
 use crate::{
     clock::Timestamp,
     ids::{ExperienceId, PassId, SpaceId},
-    limits::{BENEFITS_MAX, LINE_CHARS_MAX, NAME_CHARS_MAX, TEXT_CHARS_MAX},
+    limits::{BENEFITS_MAX, LINE_CHARS_MAX, NAME_CHARS_MAX, STOCK_MAX, TEXT_CHARS_MAX, URL_CHARS_MAX},
 };
 
 words! {
@@ -52,6 +53,29 @@ pub struct PassFields {
     pub description: Option<String>,
     /// What one gets, one line each.
     pub benefits: Vec<String>,
+    /// What is offered besides.
+    pub terms: Terms,
+}
+
+/// On which terms a pass is offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How many units there are, those sold and held included; without limit when absent, and zero is zero.
+    pub stock: Option<i32>,
+    /// What is asked before checkout.
+    pub questions: Vec<Question>,
+    /// Where a buyer goes afterwards, always `https`; the first experience when absent.
+    pub redirect_url: Option<String>,
+    /// When the pass itself ends: sales stop, and with it the access of all who hold it.
+    pub auto_expire_at: Option<Timestamp>,
+}
+
+impl Terms {
+    /// Whether the pass has ended at `now`.
+    #[must_use]
+    pub fn over(&self, now: Timestamp) -> bool {
+        self.auto_expire_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// A pass in its space.
@@ -67,6 +91,8 @@ pub struct Pass {
     pub fields: PassFields,
     /// What it opens, in the order of the experiences.
     pub experiences: Vec<ExperienceId>,
+    /// How many units are free just now; `None` when it has no limit.
+    pub stock_left: Option<i64>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -97,6 +123,20 @@ pub struct PassPatch {
     pub description: Option<Option<String>>,
     /// What one gets, one line each.
     pub benefits: Option<Vec<String>>,
+    /// How many there are, those sold and those being paid for included; `null` for no limit.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<i64>)]
+    pub stock: Option<Option<i64>>,
+    /// What is asked before checkout, all of it.
+    pub questions: Option<Vec<QuestionAsk>>,
+    /// Where a buyer goes afterwards: an `https` address, `null` for the first experience.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub redirect_url: Option<Option<String>>,
+    /// When the pass itself ends, with the access of all who hold it; `null` for never.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub auto_expire_at: Option<Option<Timestamp>>,
 }
 
 impl PassPatch {
@@ -134,8 +174,49 @@ impl PassPatch {
             Some(lines) => benefits(&mut check, &lines),
             None => now.map(|now| now.benefits.clone()).unwrap_or_default(),
         };
+        let before = now.map(|now| now.terms.clone()).unwrap_or_default();
+        let terms = terms(&mut check, (self.stock, self.questions), (self.redirect_url, self.auto_expire_at), before);
         let slug = check.whole(slug)?;
-        Ok(PassFields { slug, name, internal_name, product_type, status, headline, description, benefits })
+        Ok(PassFields { slug, name, internal_name, product_type, status, headline, description, benefits, terms })
+    }
+}
+
+type Given<T> = Option<Option<T>>;
+
+fn terms(
+    check: &mut Check,
+    (stock, questions): (Given<i64>, Option<Vec<QuestionAsk>>),
+    (redirect_url, auto_expire_at): (Given<String>, Given<Timestamp>),
+    before: Terms,
+) -> Terms {
+    Terms {
+        stock: match stock {
+            Some(stock) => stock.map(|stock| check.number("stock", stock, (0, STOCK_MAX))),
+            None => before.stock,
+        },
+        questions: match questions {
+            Some(asked) => question::judge(check, &asked),
+            None => before.questions,
+        },
+        redirect_url: match redirect_url {
+            Some(text) => redirect(check, text.as_deref()),
+            None => before.redirect_url,
+        },
+        auto_expire_at: auto_expire_at.unwrap_or(before.auto_expire_at),
+    }
+}
+
+/// An address that leaves the site: `https`, a host, and no name or password in it.
+fn redirect(check: &mut Check, text: Option<&str>) -> Option<String> {
+    let text = check.optional_line("redirect_url", text, URL_CHARS_MAX)?;
+    match url::Url::parse(&text) {
+        Ok(url) if url.scheme() == "https" && url.host_str().is_some() && url.username().is_empty() => {
+            Some(url.to_string())
+        }
+        Ok(_) | Err(_) => {
+            check.wrong("redirect_url", "Write a whole address that begins with https://.");
+            None
+        }
     }
 }
 
@@ -171,8 +252,44 @@ mod tests {
     }
 
     #[test]
+    fn terms_are_laid_over_and_emptied_by_null() {
+        let patch = |body: &str| serde_json::from_str::<PassPatch>(body).unwrap();
+        let body = r#"{"slug":"a","name":"A","stock":20,"questions":[{"text":"Who?"}],
+            "redirect_url":"https://example.org/hello","auto_expire_at":"2027-01-01T00:00:00Z"}"#;
+        let first = patch(body).over(None).unwrap();
+        assert_eq!((first.terms.stock, first.terms.questions.len()), (Some(20), 1));
+        assert_eq!(patch(r#"{"name":"B"}"#).over(Some(&first)).unwrap().terms, first.terms);
+        let emptied = patch(r#"{"stock":null,"questions":[],"redirect_url":null,"auto_expire_at":null}"#);
+        assert_eq!(emptied.over(Some(&first)).unwrap().terms, Terms::default());
+        let end = first.terms.auto_expire_at.unwrap();
+        assert!(first.terms.over(end) && !first.terms.over(Timestamp(end.0 - 1)));
+    }
+
+    #[test]
+    fn stock_below_zero_and_addresses_that_are_not_https_are_refused() {
+        let wrong = |body: &str| {
+            let patch: PassPatch = serde_json::from_str(body).unwrap();
+            patch.over(None).unwrap_err().iter().map(|wrong| wrong.field).collect::<Vec<_>>()
+        };
+        for stock in ["-1", "100001"] {
+            assert_eq!(wrong(&format!(r#"{{"slug":"a","name":"A","stock":{stock}}}"#)), ["stock"], "{stock}");
+        }
+        for url in ["http://example.org", "javascript:alert(1)", "//example.org", "https://", "https://a:b@example.org"]
+        {
+            let body = format!(r#"{{"slug":"a","name":"A","redirect_url":"{url}"}}"#);
+            assert_eq!(wrong(&body), ["redirect_url"], "{url}");
+        }
+    }
+
+    #[test]
     fn stock_sold_and_owner_are_not_for_a_patch() {
-        for body in [r#"{"sold":0}"#, r#"{"space_id":"x"}"#, r#"{"position":1}"#, r#"{"experience_ids":[]}"#] {
+        for body in [
+            r#"{"sold":0}"#,
+            r#"{"stock_left":5}"#,
+            r#"{"space_id":"x"}"#,
+            r#"{"position":1}"#,
+            r#"{"experience_ids":[]}"#,
+        ] {
             assert!(serde_json::from_str::<PassPatch>(body).is_err(), "{body}");
         }
     }

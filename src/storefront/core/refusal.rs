@@ -16,8 +16,13 @@ pub enum Refusal {
     SlugTaken,
     /// As many of these as one owner may have.
     TooMany(&'static str),
-    /// This kind of price cannot be sold yet.
-    PriceKindUnsupported,
+    /// Fewer units are wanted than are sold or being paid for.
+    StockBelowSold {
+        /// Sold for good.
+        sold: i64,
+        /// Held by buyers who are paying.
+        held: i64,
+    },
     /// A broadcast is open in the experience.
     BroadcastOpen(BroadcastId),
 }

@@ -3,6 +3,7 @@
 pub mod member;
 pub mod public;
 pub mod studio;
+mod words;
 
 use actix_web::web;
 
@@ -99,14 +100,5 @@ fn opens(held: &Held, experience: ExperienceId, includes: impl Fn(uuid::Uuid) ->
         (Some(pass), _) => includes(pass),
         (None, Some(one)) => one == experience.0,
         (None, None) => true,
-    }
-}
-
-/// A price in words.
-fn price_words(access_days: Option<i32>) -> String {
-    match access_days {
-        Some(1) => "Free, 1 day".to_owned(),
-        Some(days) => format!("Free, {days} days"),
-        None => "Free, for good".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! The pages everybody may open: home, a space, a pass, joining, and the short links.
 
+use std::collections::BTreeMap;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
@@ -8,25 +10,33 @@ use actix_web::{
 use futures_util::FutureExt;
 use serde::Deserialize;
 
-use super::{name_of, on_air, opens, room};
+use super::{
+    name_of, on_air, opens, room,
+    words::{price_note, price_words},
+};
 use crate::{
     commerce::{
         JoinThrottle,
-        core::join::Refusal,
-        routes::{carries_a_form, joiner, next_url, wanted},
-        store as commerce,
+        core::take::Refusal,
+        routes::{carries_a_form, next_url, taker, wanted},
+        store::{
+            purchases,
+            take::{self, Taken},
+        },
     },
     identity::{
         Signed,
         core::role::{Permission, permits},
     },
-    limits::HOME_SPACES_MAX,
+    limits::{HOME_SPACES_MAX, STOCK_LEFT_SHOWN_MAX},
     store::{Denied, StoreError},
     storefront::{
         Catalog,
         core::{
             page::Standing,
             pass::{Pass, PassStatus},
+            price::{Price, PriceKind},
+            question::Question,
             space::SpaceStatus,
         },
         store::public::{self, Offer},
@@ -39,7 +49,10 @@ use crate::{
         view::{
             layout::Section,
             parts::{Moment, OnAir},
-            space::{HomePage, JoinError, Opened, PassOffer, PassPage, SpaceCard, SpaceHead, SpacePage, Way},
+            space::{
+                HomePage, JoinError, Opened, PassOffer, PassPage, PriceChoice, QuestionField, SpaceCard, SpaceHead,
+                SpacePage, Way,
+            },
         },
     },
 };
@@ -48,6 +61,7 @@ pub(super) fn register(app: &mut web::ServiceConfig) {
     app.route("/", web::get().to(home))
         .route("/m/{space}", web::get().to(first_room))
         .route("/m/{space}/{experience}", web::get().to(short_room))
+        .route("/account/purchases/{purchase}/onward", web::get().to(onward))
         .service(
             web::resource("/{space}/{pass}/purchase")
                 .guard(actix_web::guard::fn_guard(carries_a_form))
@@ -112,13 +126,26 @@ fn way(offer: &Offer, pass: &Pass) -> Way {
     if pass.fields.status == PassStatus::Withdrawn {
         return Way::Withdrawn;
     }
-    match offer.prices_of(pass).next() {
-        Some(price) => Way::JoinFree {
-            price_id: price.id.to_string(),
-            days: price.fields.access_days.and_then(|days| u32::try_from(days).ok()),
-        },
-        None => Way::ByInvitation,
+    if pass.fields.terms.over(offer.at) {
+        return Way::Ended;
     }
+    let choice = |price: &Price| PriceChoice {
+        id: price.id.to_string(),
+        words: price_words(price),
+        note: price_note(price),
+        free: price.fields.kind == PriceKind::Free,
+    };
+    let prices: Vec<_> = offer.prices_of(pass).map(choice).collect();
+    match (prices.is_empty(), pass.stock_left) {
+        (true, _) => Way::ByInvitation,
+        (false, Some(0)) => Way::SoldOut,
+        (false, _) => Way::Offered { prices },
+    }
+}
+
+/// The host a buyer is sent on to.
+fn host_of(url: &str) -> Option<String> {
+    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned))
 }
 
 fn pass_offer(offer: &Offer, position: usize, pass: &Pass) -> PassOffer {
@@ -140,6 +167,9 @@ fn pass_offer(offer: &Offer, position: usize, pass: &Pass) -> PassOffer {
             .collect(),
         position,
         way: way(offer, pass),
+        left: pass.stock_left.filter(|left| *left <= STOCK_LEFT_SHOWN_MAX),
+        ends: pass.fields.terms.auto_expire_at.map(Moment::from),
+        leaves_to: pass.fields.terms.redirect_url.as_deref().and_then(host_of),
     }
 }
 
@@ -198,14 +228,16 @@ fn pass_page(
     (request, pages): (&HttpRequest, &Pages),
     viewer: Option<&Signed>,
     (offer, pass): (&Offer, &Pass),
-    (email, error): (String, Option<JoinError>),
+    (form, error): (&JoinForm, Option<JoinError>),
 ) -> PassPage {
     let position = offer.passes.iter().position(|one| one.id == pass.id).unwrap_or(0);
     PassPage {
         layout: pages.layout(request, viewer, &pass.fields.name, Section::Discover),
         space: head(offer),
         pass: pass_offer(offer, position, pass),
-        email,
+        questions: pass.fields.terms.questions.iter().map(|question| form.field(question)).collect(),
+        chosen: form.price_id.clone().unwrap_or_default(),
+        email: form.email.clone().unwrap_or_default(),
         error,
     }
 }
@@ -222,13 +254,54 @@ async fn pass(
         return Ok(elsewhere);
     }
     let shown = (&offer, pass);
-    page(StatusCode::OK, &pass_page((&request, &pages), viewer.0.as_ref(), shown, (String::new(), None)))
+    page(StatusCode::OK, &pass_page((&request, &pages), viewer.0.as_ref(), shown, (&JoinForm::default(), None)))
 }
 
-#[derive(Deserialize)]
+/// What the form of a sales page carries; answers are named `answer.{question}`.
+#[derive(Default)]
 struct JoinForm {
     price_id: Option<String>,
     email: Option<String>,
+    answers: BTreeMap<String, String>,
+}
+
+impl From<BTreeMap<String, String>> for JoinForm {
+    fn from(mut fields: BTreeMap<String, String>) -> Self {
+        let (price_id, email) = (fields.remove("price_id"), fields.remove("email"));
+        let answers =
+            fields.into_iter().filter_map(|(name, value)| Some((name.strip_prefix("answer.")?.to_owned(), value)));
+        Self { price_id, email, answers: answers.collect() }
+    }
+}
+
+impl JoinForm {
+    fn field(&self, question: &Question) -> QuestionField {
+        QuestionField {
+            id: question.id.clone(),
+            text: question.text.clone(),
+            required: question.required,
+            value: self.answers.get(&question.id).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// What went wrong, where the page can say so in its own place.
+fn join_error(problem: &Problem) -> Option<JoinError> {
+    let field =
+        |name: &str| problem.members.get("fields").and_then(|fields| fields.get(name)).and_then(|told| told.as_str());
+    Some(match problem.code {
+        Code::Invalid => match field("answers") {
+            Some(told) => JoinError::Answers(told.to_owned()),
+            None => JoinError::EmailInvalid,
+        },
+        Code::NotForSale => JoinError::NotOffered,
+        Code::AlreadyOwned => JoinError::AlreadyOwned,
+        Code::SoldOut => JoinError::SoldOut,
+        Code::PaymentsUnavailable => JoinError::PaymentsUnavailable,
+        Code::TooManyRequests => JoinError::TooMany,
+        Code::Unavailable | Code::OutcomeUnknown => JoinError::Unavailable,
+        _ => return None,
+    })
 }
 
 /// The form of the sales page. What goes wrong is told on the page, with what was typed.
@@ -238,33 +311,27 @@ async fn join(
     viewer: MaybeSigned,
     client: ClientAddress,
     asked: Path<(String, String)>,
-    form: Form<JoinForm>,
+    form: Form<BTreeMap<String, String>>,
 ) -> Result<HttpResponse, Problem> {
-    let form = form.into_inner();
+    let form = JoinForm::from(form.into_inner());
     let signed = viewer.0.is_some();
     let done = joined(&catalog, &throttle, (&viewer, client), (&asked, &form)).await;
-    let (status, error) = match done {
-        Ok(joined) => {
-            catalog.holders.changed(&[joined.user]);
-            return Ok(see(StatusCode::SEE_OTHER, &next_url(&joined, signed)));
+    let problem = match done {
+        Ok(taken) => {
+            catalog.holders.changed(&[taken.user]);
+            return Ok(see(StatusCode::SEE_OTHER, &next_url(&taken, signed)));
         }
-        Err(problem) => match problem.code {
-            Code::Invalid => (problem.code.status(), JoinError::EmailInvalid),
-            Code::NotForSale => (problem.code.status(), JoinError::NotOffered),
-            Code::AlreadyOwned => (problem.code.status(), JoinError::AlreadyOwned),
-            Code::TooManyRequests => (problem.code.status(), JoinError::TooMany),
-            Code::Unavailable | Code::OutcomeUnknown => (problem.code.status(), JoinError::Unavailable),
-            _ => return Err(problem),
-        },
+        Err(problem) => problem,
     };
+    let Some(error) = join_error(&problem) else { return Err(problem) };
     let offer = offer(&catalog, &viewer, &asked.0).await?;
     let pass = catalog.pass_meant(&offer, &asked.1).await?;
     if error == JoinError::AlreadyOwned {
         // pressed twice, or on two pages: what they wanted is so
         return Ok(see(StatusCode::SEE_OTHER, &pass_offer(&offer, 0, pass).enter));
     }
-    let typed = (form.email.unwrap_or_default(), Some(error));
-    page(status, &pass_page((&request, &pages), viewer.0.as_ref(), (&offer, pass), typed))
+    let typed = (&form, Some(error));
+    page(problem.code.status(), &pass_page((&request, &pages), viewer.0.as_ref(), (&offer, pass), typed))
 }
 
 async fn joined(
@@ -272,19 +339,27 @@ async fn joined(
     throttle: &JoinThrottle,
     (viewer, client): (&MaybeSigned, ClientAddress),
     (asked, form): (&(String, String), &JoinForm),
-) -> Result<commerce::Joined, Problem> {
+) -> Result<Taken, Problem> {
     let price = form.price_id.as_deref().filter(|id| !id.is_empty()).map(str::parse).transpose();
-    let wanted = wanted(asked, price.map_err(|_| Code::NotForSale)?)?;
-    let (joiner, _) = joiner((catalog, throttle), viewer.0.as_ref(), client, form.email.as_deref())?;
+    let wanted = wanted((&asked.0, Some(&asked.1)), price.map_err(|_| Code::NotForSale)?, form.answers.clone())?;
+    let (taker, _) = taker((catalog, throttle), viewer.0.as_ref(), client, form.email.as_deref())?;
     let (now, purchase) = (catalog.now(), catalog.ids.fresh());
     let done: Result<_, Denied<Refusal>> = catalog
         .store
-        .transaction(move |connection| commerce::join(connection, now, purchase, (joiner, wanted)).boxed())
+        .transaction(move |connection| take::take(connection, now, purchase, (taker, wanted)).boxed())
         .await;
     match done {
         Err(Denied::Refused(Refusal::NotThePrice)) => Err(Code::NotForSale.into()),
         done => Ok(done?),
     }
+}
+
+/// Where a purchase leads that was made before its buyer signed in.
+async fn onward(catalog: Data<Catalog>, signed: Signed, asked: Path<String>) -> Result<HttpResponse, Problem> {
+    let (user, id) = (signed.user, asked.parse().map_err(|_| Code::NotFound)?);
+    let found: Result<_, StoreError> =
+        catalog.store.run(move |connection| purchases::redirect_of(connection, id, user).boxed()).await;
+    Ok(see(StatusCode::SEE_OTHER, found?.as_deref().unwrap_or("/account/purchased_spaces")))
 }
 
 /// The short link of a space: its first experience in the seller's order.

@@ -6,7 +6,7 @@ use actix_web::{
 };
 use futures_util::FutureExt;
 
-use super::{cue, grant_state, name_of, on_air, price_words, source_words};
+use super::{cue, grant_state, name_of, on_air, source_words, words::price_words};
 use crate::{
     access::store::{
         bans::{self, BanRecord},
@@ -23,6 +23,8 @@ use crate::{
         Catalog,
         core::{
             pass::{self, Pass},
+            price::PriceOf,
+            question::Question,
             space,
         },
         store::{price, public::Offer, studio},
@@ -34,9 +36,9 @@ use crate::{
             layout::Section,
             parts::{Moment, initials_of},
             studio::{
-                BanRow, Holder, Included, May, MemberRow, PassStatus, PriceRow, SpaceStatus, StudioExperienceRow,
-                StudioHomePage, StudioPassPage, StudioPassRow, StudioPeoplePage, StudioSpace, StudioSpaceCard,
-                StudioSpacePage, StudioTeam,
+                BanRow, Holder, Included, May, MemberRow, PassStatus, PriceRow, SpaceStatus, StockForm,
+                StudioExperienceRow, StudioHomePage, StudioPassPage, StudioPassRow, StudioPeoplePage, StudioSpace,
+                StudioSpaceCard, StudioSpacePage, StudioTeam,
             },
         },
     },
@@ -158,8 +160,8 @@ async fn space(
 }
 
 fn price_of(offer: &Offer, pass: &Pass) -> String {
-    let first = offer.prices.iter().find(|price| price.pass == pass.id);
-    first.map_or_else(|| "By invitation".to_owned(), |price| price_words(price.fields.access_days))
+    let first = offer.prices.iter().find(|price| price.of == PriceOf::Pass(pass.id));
+    first.map_or_else(|| "By invitation".to_owned(), price_words)
 }
 
 fn holder(now: Timestamp, offer: &Offer, grant: &GrantRecord) -> Holder {
@@ -183,6 +185,15 @@ fn holder(now: Timestamp, offer: &Offer, grant: &GrantRecord) -> Holder {
     }
 }
 
+fn stock_form(pass: &Pass) -> StockForm {
+    StockForm { limit: pass.fields.terms.stock, left: pass.stock_left }
+}
+
+/// A question as the studio's form writes it: with a star where an answer is needed.
+fn question_line(question: &Question) -> String {
+    format!("{}{}", question.text, if question.required { " *" } else { "" })
+}
+
 async fn pass(
     request: HttpRequest,
     (catalog, pages): (Data<Catalog>, Data<Pages>),
@@ -196,7 +207,7 @@ async fn pass(
         .store
         .run(move |connection| {
             async move {
-                let prices = price::all_of(connection, &[id]).await?;
+                let prices = price::all_of(connection, PriceOf::Pass(id)).await?;
                 // who holds it is for those who may give and take it
                 let held = if admits { studio::holders(connection, (space, Some(id))).await? } else { Vec::new() };
                 Ok((prices, held))
@@ -218,13 +229,13 @@ async fn pass(
         description: fields.description.clone().unwrap_or_default(),
         benefits: fields.benefits.clone(),
         status: pass_status(fields.status),
+        stock: stock_form(pass),
+        questions: fields.terms.questions.iter().map(question_line).collect(),
+        redirect_url: fields.terms.redirect_url.clone().unwrap_or_default(),
+        ends: fields.terms.auto_expire_at.map(Moment::from),
         prices: prices
             .into_iter()
-            .map(|price| PriceRow {
-                id: price.id.to_string(),
-                words: price_words(price.fields.access_days),
-                active: price.active,
-            })
+            .map(|price| PriceRow { words: price_words(&price), id: price.id.to_string(), active: price.active })
             .collect(),
         experiences: offer
             .experiences

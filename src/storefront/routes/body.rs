@@ -3,7 +3,13 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::core::{experience::Experience, pass::Pass, price::Price, space::Space};
+use super::super::core::{
+    experience::Experience,
+    pass::Pass,
+    price::{Interval, Price, PriceOf},
+    question::Question,
+    space::Space,
+};
 use crate::{
     clock::Timestamp,
     ids::{ExperienceId, PassId, PriceId, SpaceId, TeamId},
@@ -108,6 +114,17 @@ pub struct PassBody {
     headline: Option<String>,
     description: Option<String>,
     benefits: Vec<String>,
+    /// How many there are, those sold and those being paid for included; `null` for no limit.
+    stock: Option<i32>,
+    /// How many are free just now; `null` for no limit.
+    stock_left: Option<i64>,
+    /// What is asked before checkout.
+    questions: Vec<Question>,
+    /// Where a buyer goes afterwards; `null` for the first experience.
+    redirect_url: Option<String>,
+    /// When the pass itself ends, with the access of all who hold it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    auto_expire_at: Option<Timestamp>,
     #[schema(value_type = Vec<String>)]
     experience_ids: Vec<ExperienceId>,
     #[schema(value_type = String)]
@@ -129,6 +146,11 @@ impl From<Pass> for PassBody {
             headline: fields.headline,
             description: fields.description,
             benefits: fields.benefits,
+            stock: fields.terms.stock,
+            stock_left: pass.stock_left,
+            questions: fields.terms.questions,
+            redirect_url: fields.terms.redirect_url,
+            auto_expire_at: fields.terms.auto_expire_at,
             experience_ids: pass.experiences,
             created_at: pass.created_at,
         }
@@ -138,11 +160,20 @@ impl From<Pass> for PassBody {
 /// What a price is for.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Target {
-    /// `pass`.
+    /// `pass`, `space` or `experience`.
     kind: &'static str,
     /// Which.
-    #[schema(value_type = String)]
-    id: PassId,
+    id: String,
+}
+
+impl From<PriceOf> for Target {
+    fn from(of: PriceOf) -> Self {
+        match of {
+            PriceOf::Pass(id) => Self { kind: "pass", id: id.to_string() },
+            PriceOf::Space(id) => Self { kind: "space", id: id.to_string() },
+            PriceOf::Experience(id) => Self { kind: "experience", id: id.to_string() },
+        }
+    }
 }
 
 /// A price. Amounts are integers in minor units.
@@ -155,6 +186,14 @@ pub struct PriceBody {
     kind: &'static str,
     amount: i64,
     currency: String,
+    /// `month` or `year`; of a recurring price.
+    interval: Option<&'static str>,
+    /// Paid once, with the first payment.
+    initial_fee: i64,
+    /// Days before the first payment.
+    trial_days: i16,
+    /// In how many monthly parts it is paid.
+    instalments: i16,
     access_days: Option<i32>,
     active: bool,
 }
@@ -163,10 +202,14 @@ impl From<Price> for PriceBody {
     fn from(price: Price) -> Self {
         Self {
             id: price.id,
-            target: Target { kind: "pass", id: price.pass },
+            target: price.of.into(),
             kind: price.fields.kind.word(),
-            amount: price.fields.amount_minor,
-            currency: price.fields.currency,
+            amount: price.fields.amount.minor,
+            currency: price.fields.amount.currency.code(),
+            interval: price.fields.interval.map(Interval::word),
+            initial_fee: price.fields.initial_fee,
+            trial_days: price.fields.trial_days,
+            instalments: price.fields.instalments,
             access_days: price.fields.access_days,
             active: price.active,
         }

@@ -36,7 +36,10 @@ impl From<Refusal> for Problem {
             Refusal::TooMany(things) => {
                 Self::new(Code::LimitReached).detail(format!("There are as many {things} here as there may be."))
             }
-            Refusal::PriceKindUnsupported => Code::PriceKindUnsupported.into(),
+            Refusal::StockBelowSold { sold, held } => Self::new(Code::StockBelowSold)
+                .detail(format!("{sold} are sold and {held} are being paid for: there cannot be fewer than that."))
+                .with("sold", sold)
+                .with("held", held),
             Refusal::BroadcastOpen(broadcast) => Self::new(Code::BroadcastOpen)
                 .detail("A broadcast is open in this experience. End or cancel it first.")
                 .with("broadcast_id", broadcast),

@@ -104,12 +104,12 @@ async fn read_pass(catalog: Data<Catalog>, signed: Signed, id: Path<PassId>) -> 
     Ok(Json(found.into()))
 }
 
-/// Changes a pass.
+/// Changes a pass. Its end is at once the end of all who hold it; fewer units than are sold or being paid for are refused.
 #[utoipa::path(
     tag = "passes",
     params(("id" = String, Path)),
     request_body = PassPatch,
-    responses((status = 200, body = PassBody), (status = 403), (status = 404), (status = 409, description = "`slug_taken`"), (status = 422))
+    responses((status = 200, body = PassBody), (status = 403), (status = 404), (status = 409, description = "`slug_taken`, `stock_below_sold`"), (status = 422))
 )]
 #[patch("/api/v1/passes/{id}")]
 async fn change_pass(
@@ -119,7 +119,9 @@ async fn change_pass(
     patch: Json<PassPatch>,
 ) -> Result<Json<PassBody>, Problem> {
     let (by, id, patch) = (catalog.by(&signed), id.into_inner(), patch.into_inner());
-    let changed = catalog.store.transaction(move |connection| pass::change(connection, by, id, patch).boxed()).await?;
+    let (changed, holders) =
+        catalog.store.transaction(move |connection| pass::change(connection, by, id, patch).boxed()).await?;
+    catalog.holders.changed(&holders);
     Ok(Json(changed.into()))
 }
 

@@ -10,10 +10,15 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::PriceBody;
 use crate::{
+    clock::Timestamp,
     ids::{ExperienceId, PassId, SpaceId},
+    limits::STOCK_LEFT_SHOWN_MAX,
     storefront::{
         Catalog,
-        core::pass::{Pass, PassStatus},
+        core::{
+            pass::{Pass, PassStatus},
+            question::Question,
+        },
         store::public::Offer,
     },
     web::{auth::MaybeSigned, problem::Problem},
@@ -69,8 +74,19 @@ pub struct PublicPass {
     benefits: Vec<String>,
     #[schema(value_type = Vec<String>)]
     experience_ids: Vec<ExperienceId>,
-    /// The prices at which it is offered; none when it comes by invitation only.
+    /// The prices at which it is offered; none when it comes by invitation only, or has ended.
     prices: Vec<PriceBody>,
+    /// Whether no unit is free.
+    sold_out: bool,
+    /// How many are free, up to 100; `null` when there are more, or no limit.
+    stock_left: Option<i64>,
+    /// What is asked before checkout.
+    questions: Vec<Question>,
+    /// Where a buyer goes afterwards; `null` for the first experience.
+    redirect_url: Option<String>,
+    /// When the pass itself ends, with the access of all who hold it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    auto_expire_at: Option<Timestamp>,
 }
 
 /// A space, what is in it, and what is offered.
@@ -79,6 +95,8 @@ pub struct PublicOffer {
     space: PublicSpace,
     experiences: Vec<PublicExperience>,
     passes: Vec<PublicPass>,
+    /// The prices at which the space, or one of its experiences, is offered without a pass.
+    direct_prices: Vec<PriceBody>,
 }
 
 /// One pass of a space.
@@ -128,6 +146,11 @@ fn pass_body(offer: &Offer, pass: &Pass) -> PublicPass {
         benefits: pass.fields.benefits.clone(),
         experience_ids: pass.experiences.clone(),
         prices: offer.prices_of(pass).cloned().map(PriceBody::from).collect(),
+        sold_out: pass.stock_left == Some(0),
+        stock_left: pass.stock_left.filter(|left| *left <= STOCK_LEFT_SHOWN_MAX),
+        questions: pass.fields.terms.questions.clone(),
+        redirect_url: pass.fields.terms.redirect_url.clone(),
+        auto_expire_at: pass.fields.terms.auto_expire_at,
     }
 }
 
@@ -154,6 +177,7 @@ async fn read_public_space(
         space: space_body(&offer),
         experiences: experience_bodies(&offer, |_| true),
         passes: listed.map(|pass| pass_body(&offer, pass)).collect(),
+        direct_prices: offer.direct_prices().cloned().map(PriceBody::from).collect(),
     }))
 }
 

@@ -18,7 +18,13 @@ use crate::{
     identity::{core::address::Address, teams, users},
     ids::{ExperienceId, PassId, SpaceId, TeamId, UserId},
     store::{Denied, StoreError},
-    storefront::core::{Refusal, experience::ExperiencePatch, pass::PassPatch, price::NewPrice, space::SpacePatch},
+    storefront::core::{
+        Refusal,
+        experience::ExperiencePatch,
+        pass::PassPatch,
+        price::{NewPrice, PriceOf},
+        space::SpacePatch,
+    },
 };
 
 const TEAM: &str = "Demo Studio";
@@ -57,7 +63,7 @@ pub async fn seed(connection: &mut AsyncPgConnection, now: Timestamp, ids: &Ids)
     let (basic, fresh) = offered(connection, by, (ids, space, stage), basic_pass()).await?;
     if fresh {
         let free = NewPrice { kind: Some("free".into()), access_days: Some(7), ..NewPrice::default() };
-        price::insert(connection, by, (ids.fresh(), basic), free).await?;
+        price::insert(connection, by, (ids.fresh(), PriceOf::Pass(basic)), free).await?;
     }
     let (vip, fresh) = offered(connection, by, (ids, space, stage), vip_pass()).await?;
     if fresh {
@@ -70,6 +76,7 @@ pub async fn seed(connection: &mut AsyncPgConnection, now: Timestamp, ids: &Ids)
             source: Source::Comp,
             starts_at: now,
             expires_at: None,
+            purchase: None,
             granted_by: Some(creator),
             at: now,
         };
@@ -177,7 +184,7 @@ async fn offered(
     (ids, space, stage): (&Ids, SpaceId, ExperienceId),
     patch: PassPatch,
 ) -> Result<(PassId, bool), Denied<Refusal>> {
-    let there = pass::all_of(connection, space).await?;
+    let there = pass::all_of(connection, space, 0).await?;
     if let Some(pass) = there.iter().find(|one| Some(one.fields.slug.as_str()) == patch.slug.as_deref()) {
         return Ok((pass.id, false));
     }

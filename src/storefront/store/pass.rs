@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     AsChangeset, ExpressionMethods, Insertable, JoinOnDsl, OptionalExtension, QueryDsl, Queryable, Selectable,
     SelectableHelper,
-    sql_types::{Array, Uuid as SqlUuid},
+    sql_types::{Array, Nullable, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::json;
@@ -19,16 +19,18 @@ use super::{
     slug_taken, write_down,
 };
 use crate::{
+    clock::Timestamp,
+    commerce::{core::stock as rules, store::stock},
     identity::core::role::Permission,
     ids::{ExperienceId, PassId, SpaceId, UserId},
-    limits::PASSES_PER_SPACE_MAX,
+    limits::{PASSES_PER_SPACE_MAX, STOCK_MAX},
     store::{
         Denied, StoreError,
         schema::{access_pass_experiences, access_passes, experiences, pass_slug_history},
     },
     storefront::core::{
         Refusal, order,
-        pass::{Pass, PassFields, PassPatch, PassStatus, ProductType},
+        pass::{Pass, PassFields, PassPatch, PassStatus, ProductType, Terms},
         slug::Slug,
     },
 };
@@ -48,10 +50,21 @@ struct Row {
     description: Option<String>,
     benefits: Vec<Option<String>>,
     created_at: DateTime<Utc>,
+    stock: Option<i32>,
+    questions: serde_json::Value,
+    redirect_url: Option<String>,
+    auto_expire_at: Option<DateTime<Utc>>,
 }
 
-fn read_row(row: Row, opened: &mut HashMap<Uuid, Vec<ExperienceId>>) -> Result<Pass, StoreError> {
+fn read_row(
+    row: Row,
+    opened: &mut HashMap<Uuid, Vec<ExperienceId>>,
+    left: &HashMap<PassId, i64>,
+) -> Result<Pass, StoreError> {
+    let questions = serde_json::from_value(row.questions)
+        .map_err(|e| StoreError::Corrupt { table: "access_passes", why: format!("questions: {e}") })?;
     Ok(Pass {
+        stock_left: row.stock.map(|_| left.get(&row.id.into()).copied().unwrap_or(0)),
         id: row.id.into(),
         space: row.space_id.into(),
         position: row.position,
@@ -65,6 +78,12 @@ fn read_row(row: Row, opened: &mut HashMap<Uuid, Vec<ExperienceId>>) -> Result<P
             headline: row.headline,
             description: row.description,
             benefits: row.benefits.into_iter().flatten().collect(),
+            terms: Terms {
+                stock: row.stock,
+                questions,
+                redirect_url: row.redirect_url,
+                auto_expire_at: row.auto_expire_at.map(Into::into),
+            },
         },
         created_at: row.created_at.into(),
     })
@@ -81,6 +100,10 @@ struct Written<'f> {
     headline: Option<&'f str>,
     description: Option<&'f str>,
     benefits: Vec<Option<&'f str>>,
+    stock: Option<i32>,
+    questions: serde_json::Value,
+    redirect_url: Option<&'f str>,
+    auto_expire_at: Option<DateTime<Utc>>,
 }
 
 fn written(fields: &PassFields) -> Written<'_> {
@@ -93,11 +116,16 @@ fn written(fields: &PassFields) -> Written<'_> {
         headline: fields.headline.as_deref(),
         description: fields.description.as_deref(),
         benefits: fields.benefits.iter().map(|line| Some(line.as_str())).collect(),
+        stock: fields.terms.stock,
+        questions: json!(fields.terms.questions),
+        redirect_url: fields.terms.redirect_url.as_deref(),
+        auto_expire_at: fields.terms.auto_expire_at.map(Timestamp::to_utc),
     }
 }
 
-/// Adds to each row what its pass opens, in the order of the experiences: one statement for all.
-async fn with_experiences(connection: &mut AsyncPgConnection, rows: Vec<Row>) -> Result<Vec<Pass>, StoreError> {
+/// Adds to each row what its pass opens, in the order of the experiences, and how many units are left, counted up to
+/// `count_to`: one statement each for all.
+async fn completed(connection: &mut AsyncPgConnection, rows: Vec<Row>, count_to: i64) -> Result<Vec<Pass>, StoreError> {
     let passes: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let pairs: Vec<(Uuid, Uuid)> = access_pass_experiences::table
         .inner_join(experiences::table.on(experiences::id.eq(access_pass_experiences::experience_id)))
@@ -111,14 +139,21 @@ async fn with_experiences(connection: &mut AsyncPgConnection, rows: Vec<Row>) ->
     for (pass, experience) in pairs {
         opened.entry(pass).or_default().push(experience.into());
     }
-    rows.into_iter().map(|row| read_row(row, &mut opened)).collect()
+    let limited: Vec<PassId> = rows.iter().filter(|row| row.stock.is_some()).map(|row| row.id.into()).collect();
+    let left = if limited.is_empty() { Vec::new() } else { stock::left(connection, &limited, count_to).await? };
+    let left = left.into_iter().collect();
+    rows.into_iter().map(|row| read_row(row, &mut opened, &left)).collect()
 }
 
-/// All passes of a space, in the seller's order.
+/// All passes of a space, in the seller's order; units that are left are counted up to `count_to`.
 ///
 /// # Errors
 /// When the database cannot say.
-pub async fn all_of(connection: &mut AsyncPgConnection, space: SpaceId) -> Result<Vec<Pass>, StoreError> {
+pub async fn all_of(
+    connection: &mut AsyncPgConnection,
+    space: SpaceId,
+    count_to: i64,
+) -> Result<Vec<Pass>, StoreError> {
     let rows = access_passes::table
         .filter(access_passes::space_id.eq(space.0))
         .filter(access_passes::deleted_at.is_null())
@@ -126,12 +161,12 @@ pub async fn all_of(connection: &mut AsyncPgConnection, space: SpaceId) -> Resul
         .select(Row::as_select())
         .load(connection)
         .await?;
-    with_experiences(connection, rows).await
+    completed(connection, rows, count_to).await
 }
 
 async fn load(connection: &mut AsyncPgConnection, id: PassId) -> Result<Pass, StoreError> {
     let row = access_passes::table.find(id.0).select(Row::as_select()).first(connection).await?;
-    let mut found = with_experiences(connection, vec![row]).await?;
+    let mut found = completed(connection, vec![row], STOCK_MAX).await?;
     found.pop().ok_or_else(|| StoreError::Query(diesel::result::Error::NotFound))
 }
 
@@ -147,6 +182,9 @@ pub async fn insert(
 ) -> Result<Pass, Denied<Refusal>> {
     let sight = sight::to_change(connection, by.user, Thing::Space(space)).await?;
     let fields = patch.over(None).map_err(|wrong| Denied::Refused(wrong.into()))?;
+    if fields.terms.over(by.at) {
+        return Err(Denied::Refused(Refusal::wrong("auto_expire_at", "Choose a time to come.")));
+    }
     let here =
         access_passes::table.filter(access_passes::space_id.eq(space.0)).filter(access_passes::deleted_at.is_null());
     let present: i64 = here.count().get_result(connection).await?;
@@ -167,8 +205,27 @@ pub async fn insert(
         .await
         .map_err(|e| slug_taken(e, "one_pass_slug_in_a_space"))?;
     forget_former(connection, space, fields.slug.as_str()).await?;
+    let stock_left = put_stock(connection, id, (None, fields.terms.stock)).await?;
     write_down(connection, by, sight.team, "pass.created", (id.to_string(), json!({ "slug": fields.slug }))).await?;
-    Ok(Pass { id, space, position, fields, experiences: Vec::new(), created_at: by.at })
+    Ok(Pass { id, space, position, fields, experiences: Vec::new(), stock_left, created_at: by.at })
+}
+
+/// Lets there be as many units as are wanted; how many of them are free.
+async fn put_stock(
+    connection: &mut AsyncPgConnection,
+    pass: PassId,
+    (before, wanted): (Option<i32>, Option<i32>),
+) -> Result<Option<i64>, Denied<Refusal>> {
+    if before.is_none() && wanted.is_none() {
+        return Ok(None);
+    }
+    match stock::set(connection, pass, wanted).await {
+        Ok(count) => Ok(wanted.map(|_| count.free)),
+        Err(Denied::Refused(rules::Refusal::BelowSold(count))) => {
+            Err(Denied::Refused(Refusal::StockBelowSold { sold: count.sold, held: count.held }))
+        }
+        Err(Denied::Fault(fault)) => Err(Denied::Fault(fault)),
+    }
 }
 
 /// A name that is taken up leads nowhere else any more.
@@ -205,7 +262,7 @@ pub async fn list(
     space: SpaceId,
 ) -> Result<Vec<Pass>, Denied<Refusal>> {
     sight::to_read(connection, user, Thing::Space(space), Permission::ReadTeam).await?;
-    Ok(all_of(connection, space).await?)
+    Ok(all_of(connection, space, STOCK_MAX).await?)
 }
 
 /// A pass, for somebody of its team.
@@ -217,24 +274,56 @@ pub async fn read(connection: &mut AsyncPgConnection, user: UserId, id: PassId) 
     Ok(load(connection, id).await?)
 }
 
-/// Lays a patch over a pass.
+/// Lets the grants of a pass end with it, or as long after as is their own; whose rights change by it.
+async fn put_end(
+    connection: &mut AsyncPgConnection,
+    by: By,
+    id: PassId,
+    (before, end): (Option<Timestamp>, Option<Timestamp>),
+) -> Result<Vec<UserId>, Denied<Refusal>> {
+    if before == end {
+        return Ok(Vec::new());
+    }
+    if end.is_some_and(|end| end <= by.at) {
+        return Err(Denied::Refused(Refusal::wrong("auto_expire_at", "Choose a time to come.")));
+    }
+    diesel::sql_query(
+        "update access_grants g
+            set expires_at = case when e.ends is not null then greatest(e.ends, g.starts_at) end, version = version + 1
+           from (select id, least(lasts_until, $2) as ends from access_grants where access_pass_id = $1) e
+          where g.id = e.id and g.status in ('active', 'trialing', 'past_due', 'paused')
+            and (g.expires_at is null or g.expires_at > $3)",
+    )
+    .bind::<SqlUuid, _>(id.0)
+    .bind::<Nullable<Timestamptz>, _>(end.map(Timestamp::to_utc))
+    .bind::<Timestamptz, _>(by.at.to_utc())
+    .execute(connection)
+    .await
+    .map_err(StoreError::from)?;
+    Ok(record_changes(connection, by.at, Holders::OfPass(id)).await?)
+}
+
+/// Lays a patch over a pass; whose rights change by it.
 ///
 /// # Errors
-/// When the role does not allow it, a field is wrong, or the slug is another's in the space.
+/// When the role does not allow it, a field is wrong, the slug is another's in the space, or more units are sold than wanted.
 pub async fn change(
     connection: &mut AsyncPgConnection,
     by: By,
     id: PassId,
     patch: PassPatch,
-) -> Result<Pass, Denied<Refusal>> {
+) -> Result<(Pass, Vec<UserId>), Denied<Refusal>> {
     let sight = sight::to_change(connection, by.user, Thing::Pass(id)).await?;
     let before = load(connection, id).await?;
     let fields = patch.over(Some(&before.fields)).map_err(|wrong| Denied::Refused(wrong.into()))?;
+    let stock_left = put_stock(connection, id, (before.fields.terms.stock, fields.terms.stock)).await?;
     diesel::update(access_passes::table.find(id.0))
         .set(written(&fields))
         .execute(connection)
         .await
         .map_err(|e| slug_taken(e, "one_pass_slug_in_a_space"))?;
+    let ends = (before.fields.terms.auto_expire_at, fields.terms.auto_expire_at);
+    let holders = put_end(connection, by, id, ends).await?;
     if fields.slug != before.fields.slug {
         forget_former(connection, before.space, fields.slug.as_str()).await?;
         diesel::insert_into(pass_slug_history::table)
@@ -246,9 +335,9 @@ pub async fn change(
             .execute(connection)
             .await?;
     }
-    let details = json!({ "slug": fields.slug, "status": fields.status.word() });
+    let details = json!({ "slug": fields.slug, "status": fields.status.word(), "stock": fields.terms.stock });
     write_down(connection, by, sight.team, "pass.changed", (id.to_string(), details)).await?;
-    Ok(Pass { fields, ..before })
+    Ok((Pass { fields, stock_left, ..before }, holders))
 }
 
 /// Takes a pass out of the shop for good. Who holds it keeps what it opens.
@@ -276,7 +365,7 @@ pub async fn put_in_order(
     wanted: Vec<PassId>,
 ) -> Result<Vec<Pass>, Denied<Refusal>> {
     let sight = sight::to_change(connection, by.user, Thing::Space(space)).await?;
-    let present: Vec<Uuid> = all_of(connection, space).await?.iter().map(|pass| pass.id.0).collect();
+    let present: Vec<Uuid> = all_of(connection, space, STOCK_MAX).await?.iter().map(|pass| pass.id.0).collect();
     let wanted: Vec<Uuid> = wanted.into_iter().map(|id| id.0).collect();
     let chosen = order::choose(&present, &wanted).map_err(|why| Denied::Refused(Refusal::wrong("pass_ids", why)))?;
     diesel::sql_query(
@@ -288,7 +377,7 @@ pub async fn put_in_order(
     .execute(connection)
     .await?;
     write_down(connection, by, sight.team, "passes.ordered", (space.to_string(), json!({}))).await?;
-    Ok(all_of(connection, space).await?)
+    Ok(all_of(connection, space, STOCK_MAX).await?)
 }
 
 /// Lets a pass open these experiences and no others, at once also for those who hold it, and says who they are.

@@ -13,12 +13,13 @@ use crate::{
     clock::Timestamp,
     identity::core::role::Role,
     ids::{BroadcastId, ExperienceId, SpaceId, UserId},
+    limits::STOCK_LEFT_SHOWN_MAX,
     store::StoreError,
     storefront::core::{
         experience::Experience,
         page::{self, Standing},
         pass::{Pass, PassStatus},
-        price::Price,
+        price::{Price, PriceOf},
         slug::Slug,
         space::Space,
     },
@@ -194,19 +195,26 @@ pub struct Offer {
     pub experiences: Vec<Experience>,
     /// Its passes in order; drafts only for the team.
     pub passes: Vec<Pass>,
-    /// The prices that are offered, of all passes.
+    /// The prices that are offered: of the passes, of the space and of its experiences.
     pub prices: Vec<Price>,
     /// What is on.
     pub open: Vec<Open>,
     /// What the viewer holds and may use now.
     pub held: Vec<Held>,
+    /// When it was read.
+    pub at: Timestamp,
 }
 
 impl Offer {
-    /// The prices at which a pass is offered; none when it is not on sale.
+    /// The prices at which a pass is offered; none when it is not on sale, or has ended.
     pub fn prices_of<'o>(&'o self, pass: &'o Pass) -> impl Iterator<Item = &'o Price> {
-        let offered = pass.fields.status == PassStatus::OnSale;
-        self.prices.iter().filter(move |price| offered && price.pass == pass.id)
+        let offered = pass.fields.status == PassStatus::OnSale && !pass.fields.terms.over(self.at);
+        self.prices.iter().filter(move |price| offered && price.of == PriceOf::Pass(pass.id))
+    }
+
+    /// The prices at which the space, or one of its experiences, is offered without a pass.
+    pub fn direct_prices(&self) -> impl Iterator<Item = &Price> {
+        self.prices.iter().filter(|price| !matches!(price.of, PriceOf::Pass(_)))
     }
 }
 
@@ -223,17 +231,17 @@ pub async fn offer(
     let Some(seen) = find(connection, now, viewer, slug).await? else { return Ok(None) };
     let id = seen.space.id;
     let experiences = experience::all_of(connection, id).await?;
-    let mut passes = pass::all_of(connection, id).await?;
+    let mut passes = pass::all_of(connection, id, STOCK_LEFT_SHOWN_MAX + 1).await?;
     passes.retain(|pass| page::shows_pass(pass.fields.status, seen.standing));
     let ids: Vec<_> = passes.iter().map(|pass| pass.id).collect();
-    let mut prices = price::all_of(connection, &ids).await?;
+    let mut prices = price::all_in(connection, id, &ids).await?;
     prices.retain(|price| price.active);
     let open = open_in(connection, &[id]).await?.into_iter().map(|(_, open)| open).collect();
     let held = match viewer {
         Some(viewer) => held(connection, now, (viewer, id)).await?,
         None => Vec::new(),
     };
-    Ok(Some(Offer { seen, experiences, passes, prices, open, held }))
+    Ok(Some(Offer { seen, experiences, passes, prices, open, held, at: now }))
 }
 
 async fn held(

@@ -21,7 +21,7 @@ pub enum Thing {
     Experience(ExperienceId),
     /// A pass.
     Pass(PassId),
-    /// A price of a pass.
+    /// A price of something.
     Price(PriceId),
 }
 
@@ -57,8 +57,10 @@ fn question(thing: Thing) -> (Uuid, &'static str, &'static str) {
         }
         Thing::Price(id) => (
             id.0,
-            "prices r join access_passes p on p.id = r.pass_id join spaces s on s.id = p.space_id",
-            "r.id = $2 and p.deleted_at is null",
+            "prices r left join access_passes p on p.id = r.pass_id and p.deleted_at is null
+                      left join experiences e on e.id = r.experience_id and e.deleted_at is null
+                      join spaces s on s.id = coalesce(p.space_id, e.space_id, r.space_id)",
+            "r.id = $2",
         ),
     }
 }

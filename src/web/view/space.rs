@@ -61,6 +61,32 @@ pub struct Opened {
     pub text: String,
 }
 
+/// A price that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceChoice {
+    /// The id on the wire.
+    pub id: String,
+    /// What it costs: `Free for 7 days`, `$50 a month`.
+    pub words: String,
+    /// What comes with it, in whole sentences.
+    pub note: String,
+    /// Whether nothing is paid.
+    pub free: bool,
+}
+
+/// A question of the seller, with what was answered before something else went wrong.
+#[derive(Clone, Debug)]
+pub struct QuestionField {
+    /// Its name.
+    pub id: String,
+    /// What is asked.
+    pub text: String,
+    /// Whether it must be answered.
+    pub required: bool,
+    /// What was typed; empty at first.
+    pub value: String,
+}
+
 /// What the visitor can do with a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -69,13 +95,15 @@ pub enum Way {
         /// Until when; for good when there is no end.
         until: Option<Moment>,
     },
-    /// They can join for nothing.
-    JoinFree {
-        /// The price to send along.
-        price_id: String,
-        /// How long the access lasts, in days; for good when there is no end.
-        days: Option<u32>,
+    /// They can take it at one of these prices; there is at least one.
+    Offered {
+        /// In the order in which they were made; the first is chosen.
+        prices: Vec<PriceChoice>,
     },
+    /// All units are taken.
+    SoldOut,
+    /// The pass has come to its end.
+    Ended,
     /// The team gives it away by hand.
     ByInvitation,
     /// It is not sold any more.
@@ -105,6 +133,12 @@ pub struct PassOffer {
     pub way: Way,
     /// Where entering leads: the first experience it opens, or the member's page of the space.
     pub enter: String,
+    /// How many units are left, when there is a limit and few enough to say so.
+    pub left: Option<i64>,
+    /// When the pass itself ends.
+    pub ends: Option<Moment>,
+    /// The host of another site to which the seller sends those who have taken it.
+    pub leaves_to: Option<String>,
 }
 
 /// The sales page of a space.
@@ -136,13 +170,19 @@ pub enum JoinError {
     AlreadyOwned,
     /// The form lay open too long.
     FormExpired,
+    /// All units are taken.
+    SoldOut,
+    /// It costs something, and nothing can be paid here.
+    PaymentsUnavailable,
+    /// Answers are missing or wrong; the sentence says which.
+    Answers(String),
     /// Too many tries from here.
     TooMany,
     /// Something we need does not answer just now.
     Unavailable,
 }
 
-/// The sales page of a pass. *Join* posts `price_id`, `csrf` and, without a session, `email` to `/{space}/{pass}/purchase`.
+/// The sales page of a pass. *Join* posts `price_id`, `csrf`, an `answer.{id}` for each question and, without a session, `email` to `/{space}/{pass}/purchase`.
 #[derive(Clone, Debug, Template, WebTemplate)]
 #[template(path = "pass.html")]
 pub struct PassPage {
@@ -152,6 +192,10 @@ pub struct PassPage {
     pub space: SpaceHead,
     /// The pass.
     pub pass: PassOffer,
+    /// What is asked before checkout.
+    pub questions: Vec<QuestionField>,
+    /// The price that was chosen before something went wrong; the first when empty.
+    pub chosen: String,
     /// The address as it was typed; empty at first.
     pub email: String,
     /// Why joining did not work.

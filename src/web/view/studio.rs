@@ -326,10 +326,19 @@ pub struct Included {
 pub struct PriceRow {
     /// The id on the wire.
     pub id: String,
-    /// In words: `Free, 7 days`.
+    /// In words: `Free for 7 days`.
     pub words: String,
     /// Whether it is offered.
     pub active: bool,
+}
+
+/// How many units there are of a pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StockForm {
+    /// Those sold and held included; `None` without limit.
+    pub limit: Option<i32>,
+    /// How many are free.
+    pub left: Option<i64>,
 }
 
 /// Somebody who holds access.
@@ -377,6 +386,14 @@ pub struct StudioPassPage {
     pub benefits: Vec<String>,
     /// Whether it is offered.
     pub status: PassStatus,
+    /// How many there are.
+    pub stock: StockForm,
+    /// What is asked before checkout, one a line, with a star where an answer is needed.
+    pub questions: Vec<String>,
+    /// Where a buyer goes afterwards; empty for the first experience.
+    pub redirect_url: String,
+    /// When the pass itself ends.
+    pub ends: Option<Moment>,
     /// Its prices; without an active one it comes by invitation only.
     pub prices: Vec<PriceRow>,
     /// Every experience of the space.

@@ -184,13 +184,14 @@ impl House {
 
     /// Runs a statement of the test's own.
     pub async fn sql(&self, text: &str) -> usize {
+        self.try_sql(text).await.unwrap()
+    }
+
+    /// Runs a statement that the database may refuse.
+    pub async fn try_sql(&self, text: &str) -> Result<usize, StoreError> {
         let text = text.to_owned();
-        let done: Result<usize, StoreError> = self
-            .database
-            .store
-            .run(move |connection| async move { Ok(diesel::sql_query(text).execute(connection).await?) }.boxed())
-            .await;
-        done.unwrap()
+        let store = &self.database.store;
+        store.run(move |connection| async move { Ok(diesel::sql_query(text).execute(connection).await?) }.boxed()).await
     }
 
     /// Counts rows.
@@ -229,6 +230,11 @@ impl House {
 
     pub async fn patch(&self, path: &str, who: &Person, body: Value) -> Answer {
         self.call(Method::PATCH, path, Some(who), Some(body)).await
+    }
+
+    /// Sends a form of a page.
+    pub async fn form(&self, path: &str, who: Option<&Person>, fields: &[(&str, &str)]) -> Answer {
+        self.send(TestRequest::post().uri(path).set_form(fields), who).await
     }
 
     pub async fn put(&self, path: &str, who: &Person, body: Value) -> Answer {

@@ -56,7 +56,7 @@ async fn a_button_pressed_many_times_at_once_joins_once() {
 
 #[actix_web::test]
 async fn an_address_is_told_the_same_whether_it_is_new_known_or_owns_the_pass() {
-    let (house, ..) = opened().await;
+    let (house, _, space) = opened().await;
     let known = house.person("known").await;
     let answers = [
         by_address(&house, "new@house.test").await,
@@ -69,10 +69,16 @@ async fn an_address_is_told_the_same_whether_it_is_new_known_or_owns_the_pass() 
         assert_eq!(answer.status, 201, "{answer:?}");
         let mut body = answer.body.clone();
         ids.push(body["purchase"]["id"].take());
+        for of_its_own in ["created_at", "completed_at"] {
+            assert!(body["purchase"].as_object_mut().unwrap().remove(of_its_own).unwrap().is_string());
+        }
         assert_eq!(
             body,
             json!({
-                "purchase": { "id": null, "status": "completed", "amount": 0, "currency": "usd" },
+                "purchase": {
+                    "id": null, "status": "completed", "amount": 0, "currency": "usd", "price_id": space.price,
+                    "space_id": space.id, "pass_id": space.pass, "answers": [], "hold_expires_at": null,
+                },
                 "client_secret": null,
                 "intent": null,
                 "next": {

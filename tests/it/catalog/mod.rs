@@ -7,3 +7,5 @@ mod pages;
 mod roles;
 mod seeds;
 mod slugs;
+mod stock;
+mod terms;

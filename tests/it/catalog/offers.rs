@@ -137,23 +137,70 @@ async fn settings_of_an_experience_stand_flat_and_keep_their_bounds() {
 }
 
 #[actix_web::test]
-async fn only_free_prices_are_offered_and_others_are_refused_by_name() {
+async fn a_pass_is_offered_at_prices_of_every_kind_and_nothing_is_taken_that_would_have_to_be_paid() {
     let house = House::open();
     let owner = house.person("owner").await;
     let team = house.team(&owner).await;
     let space = house.space(&owner, team, "ours").await;
     let path = format!("/api/v1/passes/{}/prices", space.pass);
-    for kind in ["one_time", "recurring"] {
-        let refused = house.post(&path, &owner, json!({ "kind": kind, "amount": 1000, "currency": "usd" })).await;
-        assert_eq!((refused.status, refused.code()), (422, "price_kind_unsupported"));
+    let month =
+        json!({ "kind": "recurring", "amount": 1000, "interval": "month", "trial_days": 7, "initial_fee": 500 });
+    let year = json!({ "kind": "recurring", "amount": 10_000, "interval": "year" });
+    let parts = json!({ "kind": "one_time", "amount": 9000, "currency": "eur", "instalments": 3, "access_days": 90 });
+    let member = house.person("member").await;
+    for asked in [month, year, parts] {
+        let made = house.post(&path, &owner, asked.clone()).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        for (field, value) in asked.as_object().unwrap() {
+            assert_eq!(&made.body[field], value, "{field}");
+        }
+        let refused = house.post("/ours/basic/purchase", &member, json!({ "price_id": made.id() })).await;
+        assert_eq!((refused.status, refused.code()), (503, "payments_unavailable"));
     }
+    assert_eq!(house.count("purchases").await + house.count("access_grants").await, 0);
     let listed = house.get(&path, Some(&owner)).await;
-    let price = &listed.body["items"][0];
-    assert_eq!(price["target"], json!({ "kind": "pass", "id": space.pass }));
-    assert_eq!(
-        (&price["kind"], &price["amount"], &price["currency"], &price["access_days"], &price["active"]),
-        (&json!("free"), &json!(0), &json!("usd"), &json!(7), &json!(true))
-    );
+    let free = &listed.body["items"][0];
+    assert_eq!(free["target"], json!({ "kind": "pass", "id": space.pass }));
+    let rest = json!({ "kind": "free", "amount": 0, "currency": "usd", "access_days": 7, "active": true, "interval": null,
+        "initial_fee": 0, "trial_days": 0, "instalments": 1 });
+    for (field, value) in rest.as_object().unwrap() {
+        assert_eq!(&free[field], value, "{field}");
+    }
+    let public = house.get("/api/v1/spaces/ours/passes/basic/public", None).await;
+    assert_eq!(public.body["pass"]["prices"].as_array().unwrap().len(), 4);
+}
+
+#[actix_web::test]
+async fn a_space_and_an_experience_are_offered_without_a_pass_and_open_just_that() {
+    let house = House::open();
+    let owner = house.person("owner").await;
+    let team = house.team(&owner).await;
+    let space = house.space(&owner, team, "ours").await;
+    let member = house.person("member").await;
+    let of_space = house.post(&format!("/api/v1/spaces/{}/prices", space.id), &owner, json!({ "kind": "free" })).await;
+    let path = format!("/api/v1/experiences/{}/prices", space.experience);
+    let of_room = house.post(&path, &owner, json!({ "kind": "free", "access_days": 3 })).await;
+    assert_eq!((&of_space.body["target"], of_room.status), (&json!({ "kind": "space", "id": space.id }), 201));
+    assert_eq!(house.get(&path, Some(&owner)).await.body["items"][0]["id"], json!(of_room.id()));
+    assert_eq!(house.get(&path, Some(&member)).await.status, 404);
+
+    let unsaid = house.post("/ours/purchase", &member, json!({})).await;
+    assert_eq!((unsaid.status, unsaid.body["fields"]["price_id"].is_string()), (422, true));
+    let of_a_pass = house.post("/ours/purchase", &member, json!({ "price_id": space.price })).await;
+    assert_eq!((of_a_pass.status, of_a_pass.code()), (409, "not_for_sale"));
+    let room = house.post("/ours/purchase", &member, json!({ "price_id": of_room.id() })).await;
+    assert_eq!(room.status, 201, "{room:?}");
+    assert_eq!(room.body["next"]["url"], "/account/purchased_spaces/ours/experiences/stage");
+    let whole = house.post("/ours/purchase", &member, json!({ "price_id": of_space.id() })).await;
+    assert_eq!((whole.status, &whole.body["purchase"]["pass_id"]), (201, &json!(null)));
+    let again = house.post("/ours/purchase", &member, json!({ "price_id": of_space.id() })).await;
+    assert_eq!((again.status, again.code()), (409, "already_owned"));
+    let opened = "access_grants where source = 'free' and access_pass_id is null and purchase_id is not null";
+    assert_eq!(house.count(&format!("{opened} and experience_id is null and expires_at is null")).await, 1);
+    let three_days = "expires_at = starts_at + interval '3 days'";
+    assert_eq!(house.count(&format!("{opened} and experience_id is not null and {three_days}")).await, 1);
+    let public = house.get("/api/v1/spaces/ours/public", None).await;
+    assert_eq!(public.body["direct_prices"].as_array().unwrap().len(), 2);
 }
 
 #[actix_web::test]

@@ -27,6 +27,8 @@ fn cases(n: usize) -> Vec<Case> {
         read("/api/v1/experiences/{experience}"),
         read("/api/v1/passes/{pass}"),
         read("/api/v1/passes/{pass}/prices"),
+        read("/api/v1/spaces/{space}/prices"),
+        read("/api/v1/experiences/{experience}/prices"),
         edit(Method::POST, "/api/v1/teams/{team}/spaces", json!({ "slug": format!("made-{n}"), "name": "Made" })),
         edit(
             Method::POST,
@@ -35,6 +37,8 @@ fn cases(n: usize) -> Vec<Case> {
         ),
         edit(Method::POST, "/api/v1/spaces/{space}/passes", json!({ "slug": format!("made-{n}"), "name": "Made" })),
         edit(Method::POST, "/api/v1/passes/{pass}/prices", json!({ "kind": "free" })),
+        edit(Method::POST, "/api/v1/spaces/{space}/prices", json!({ "kind": "free" })),
+        edit(Method::POST, "/api/v1/experiences/{experience}/prices", json!({ "kind": "free" })),
         edit(Method::PATCH, "/api/v1/spaces/{space}", json!({ "tagline": "New" })),
         edit(Method::PATCH, "/api/v1/experiences/{experience}", json!({ "name": "New" })),
         edit(Method::PATCH, "/api/v1/passes/{pass}", json!({ "name": "New" })),
@@ -123,8 +127,14 @@ fn the_matrix_leaves_no_route_of_the_catalogue_out() {
     };
     let tried: Vec<String> =
         cases(0).iter().map(|case| format!("{} {}", case.method.as_str().to_lowercase(), blank(case.path))).collect();
-    let for_everybody =
-        ["get /api/v1/spaces/{}/public", "get /api/v1/spaces/{}/passes/{}/public", "post /{}/{}/purchase"];
+    let for_everybody = [
+        "get /api/v1/spaces/{}/public",
+        "get /api/v1/spaces/{}/passes/{}/public",
+        "post /{}/{}/purchase",
+        "post /{}/purchase",
+        "get /api/v1/me/purchases",
+        "get /api/v1/purchases/{}",
+    ];
     let mut seen = 0;
     for (path, methods) in described["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {

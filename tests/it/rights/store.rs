@@ -26,6 +26,7 @@ const NOW: Timestamp = Timestamp(1_795_262_400_000);
 
 fn free(user: UserId, house: &House) -> NewGrant {
     NewGrant {
+        purchase: None,
         id: id(),
         user,
         space: house.space,

@@ -5,6 +5,21 @@ import { call } from "./api.js";
 import { all, make, one } from "./dom.js";
 import { toast, toastAfterReload } from "./toast.js";
 
+/** A line of the form "What is asked? *". @param {string} line */
+function question(line) {
+  const text = line.trim().replace(/\s*\*$/, "");
+  return { text, required: /\*\s*$/.test(line) };
+}
+
+/** "12.5" in whole minor units; what is not a number goes as it was typed, and the answer says what is wrong with it.
+ * @param {string} text @param {string} currency */
+function minor(text, currency) {
+  let digits = 2;
+  try { digits = new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2; } catch { /* the answer says that this is no currency */ }
+  const [, whole, rest = ""] = /^(\d+)(?:[.,](\d*))?$/.exec(text) ?? [];
+  return whole === undefined || rest.length > digits ? text : Number(whole + rest.padEnd(digits, "0"));
+}
+
 /** @param {any} field */
 function valueOf(field) {
   const raw = field.value.trim();
@@ -12,8 +27,10 @@ function valueOf(field) {
   if (type === "bool") return field.checked;
   if (type === "bool-text") return raw === "true";
   if (type === "lines") return raw.split("\n").map((/** @type {string} */ line) => line.trim()).filter(Boolean);
+  if (type === "questions") return raw.split("\n").map(question).filter((/** @type {any} */ one) => one.text);
   if (raw === "") return field.dataset.empty === "omit" ? undefined : field.dataset.empty === "null" ? null : "";
   if (type === "int") return Number(raw) * Number(field.dataset.times ?? 1);
+  if (type === "money") return minor(raw, /** @type {any} */ (document.getElementById(field.dataset.currency))?.value);
   if (type === "moment") return new Date(raw).toISOString();
   return field.value;
 }
@@ -29,6 +46,7 @@ function bodyOf(form) {
       if (field.checked) body[field.name].push(field.value);
       continue;
     }
+    if (field.closest("[data-shown][hidden]")) continue;
     const value = valueOf(field);
     if (value !== undefined) body[field.name] = value;
   }
@@ -101,6 +119,16 @@ async function askWhy(form) {
     answer.replaceChildren();
     told.textContent = /** @type {Error} */ (error).message;
   }
+}
+
+/** Shows what belongs to the choice: <select data-shows="price"> and <div data-shown="price one_time">. @param {any} select */
+function showFor(select) {
+  for (const part of all(`[data-shown~="${select.dataset.shows}"]`, select.form)) part.hidden = !part.dataset.shown.split(" ").includes(select.value);
+}
+for (const select of all("[data-shows]")) { showFor(select); select.addEventListener("change", () => showFor(select)); }
+for (const field of all("[data-iso]")) {
+  const at = new Date(field.dataset.iso);
+  field.value = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 for (const link of all("[data-reload]")) link.addEventListener("click", (/** @type {Event} */ event) => { event.preventDefault(); location.reload(); });

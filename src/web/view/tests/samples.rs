@@ -9,7 +9,7 @@ use crate::{
         experience::{Door, ExperiencePage, OpenBecause, OpenDoor, PassLink, Room, Shut, ShutReason, WatchState},
         member::{GrantState, HeldGrant, HeldSpace},
         parts::initials_of,
-        space::{Opened, PassOffer, SpaceHead, Way},
+        space::{Opened, PassOffer, PriceChoice, SpaceHead, Way},
         studio::{Holder, LiveSettings, May, OpenBroadcast, SpaceStatus, StageState, StudioLivePage, StudioSpace},
     },
 };
@@ -83,13 +83,21 @@ pub fn offer(slug: &str, name: &str, position: usize, way: Way) -> PassOffer {
         opens: vec![Opened { name: "Main Stage".into(), text: "A talk every Thursday".into() }],
         position,
         way,
+        left: None,
+        ends: None,
+        leaves_to: None,
         enter: "/account/purchased_spaces/demo/experiences/main-stage".into(),
     }
 }
 
+pub fn free(id: &str) -> Way {
+    let note = "Open for 7 days, then it ends by itself. No card, no payment.".into();
+    Way::Offered { prices: vec![PriceChoice { id: id.into(), words: "Free for 7 days".into(), note, free: true }] }
+}
+
 pub fn offers() -> Vec<PassOffer> {
     vec![
-        offer("basic", "Basic", 0, Way::JoinFree { price_id: "prc_1".into(), days: Some(7) }),
+        offer("basic", "Basic", 0, free("prc_1")),
         offer("vip", "VIP", 1, Way::ByInvitation),
         offer("crew", "Crew", 2, Way::Held { until: Some(at(40_000)) }),
     ]
