@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 
 use crate::asked::Log;
 use crate::clock::Clock;
+use crate::courier::{Courier, Letter};
 use crate::faults::{Call, Harm};
 use crate::journal::Journal;
 use crate::keep::{Change, Keep, State};
 use crate::limits;
-use crate::courier::{Courier, Letter};
 use crate::livekit::json::webhook_body;
 use crate::livekit::media::{Events, Media};
 use crate::livekit::token::Key;
@@ -120,7 +120,7 @@ impl App {
 
     /// Lets happen what is due by now.
     pub fn advance(self: &Arc<Self>) -> Change {
-        let (_, change) = self.stage(|now_ms, media, events| media.advance(now_ms, &self.key, events));
+        let ((), change) = self.stage(|now_ms, media, events| media.advance(now_ms, &self.key, events));
         let now = self.clock.now_ms() / 1_000;
         let due = self.keep.read(|state| state.stripe.next_due().is_some_and(|(at, _)| at <= now));
         if due { self.trade(None, |_| ()).1 } else { change }

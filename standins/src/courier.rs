@@ -34,8 +34,11 @@ pub struct Manner {
     /// What an answer means.
     pub judge: fn(u16) -> Verdict,
     /// The headers of a letter, with its signature. Takes the time in Unix seconds.
-    pub seal: fn(i64, &Address, &[u8]) -> Vec<(&'static str, String)>,
+    pub seal: fn(i64, &Address, &[u8]) -> Headers,
 }
+
+/// Names and values.
+pub type Headers = Vec<(&'static str, String)>;
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +216,7 @@ impl Courier {
     }
 
     /// Tries again after each pause, with the first signature or with fresh ones.
-    async fn insist(&self, address: &Address, letter: &Letter, sealed: Option<Vec<(&'static str, String)>>) {
+    async fn insist(&self, address: &Address, letter: &Letter, sealed: Option<Headers>) {
         for (attempt, pause) in (2..).zip(self.manner.pauses) {
             tokio::time::sleep(*pause).await;
             let sealed = sealed.clone().unwrap_or_else(|| self.seal(address, letter));
@@ -223,7 +226,7 @@ impl Courier {
         }
     }
 
-    fn seal(&self, address: &Address, letter: &Letter) -> Vec<(&'static str, String)> {
+    fn seal(&self, address: &Address, letter: &Letter) -> Headers {
         (self.manner.seal)(self.clock.now_ms() / 1_000, address, &letter.body)
     }
 

@@ -16,7 +16,8 @@ const answer = async (agrees) => {
     told.textContent = (await answered.json()).detail;
     return;
   }
-  if (back) {
+  // In a frame the script that opened it goes on; by itself the page goes back.
+  if (back && parent === window) {
     const url = new URL(back);
     url.searchParams.set(kind, intent);
     url.searchParams.set(`${kind}_client_secret`, secret);

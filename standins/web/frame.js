@@ -73,7 +73,7 @@ const path = (secret) => {
 };
 
 /** @param {any} asked */
-const confirm = async ({ secret, return_url, payment_method, page }) => {
+const pay = async ({ secret, return_url, payment_method, page }) => {
   /** @type {Record<string, string | undefined>} */
   const fields = { client_secret: secret, return_url };
   for (const [name, value] of Object.entries(page)) {
@@ -101,7 +101,7 @@ const confirm = async ({ secret, return_url, payment_method, page }) => {
 /** @type {Record<string, (asked: any) => unknown>} */
 const answers = {
   submit: () => ({ error: validate() }),
-  confirm,
+  confirm: pay,
   retrieve: ({ secret }) => call('GET', path(secret), { client_secret: secret }),
   focus: () => number.focus(),
   clear: () => form.reset(),

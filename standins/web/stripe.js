@@ -1,15 +1,21 @@
 // Stands for Stripe.js: the same surface, as far as our pages use it. The card form lives in a frame of this script's own
 // origin; what is typed there never reaches the page. Nothing here grants anything: the signed webhook does.
 
-/** @import {Stripe as Full, StripeElements, StripePaymentElement} from '@stripe/stripe-js' */
-/** @import {PaymentIntent, SetupIntent, StripeError} from '@stripe/stripe-js' */
+/** @import {Stripe as Full, StripeElements, StripePaymentElement, StripeElementType} from '@stripe/stripe-js' */
+/** @import {StripeElementsOptionsMode, StripeElementsOptionsClientSecret} from '@stripe/stripe-js' */
+/** @import {ConfirmPaymentData, StripeError, PaymentIntent, SetupIntent} from '@stripe/stripe-js' */
 
-/** The part of Stripe that is played.
- *  @typedef {Pick<Full, 'elements' | 'confirmPayment' | 'confirmSetup' | 'handleNextAction' | 'retrievePaymentIntent'
- *    | 'retrieveSetupIntent'>} Played */
+/** The part of Stripe that is played, of the form and of what holds it. What is not in it is not there.
+ *  @typedef {Pick<Full, 'confirmPayment' | 'confirmSetup' | 'handleNextAction' | 'retrievePaymentIntent'
+ *    | 'retrieveSetupIntent'>} Played
+ *  @typedef {Pick<StripeElements, 'fetchUpdates' | 'submit'>} PlayedElements
+ *  @typedef {Pick<StripePaymentElement, 'mount' | 'unmount' | 'destroy' | 'focus' | 'blur' | 'clear'>} PlayedForm
+ *  @typedef {Partial<Pick<StripeElementsOptionsMode, 'mode' | 'currency' | 'setupFutureUsage'>> & {amount?: number}
+ *    & Partial<Pick<StripeElementsOptionsClientSecret, 'clientSecret'>>} Options
+ *  @typedef {(PaymentIntent & {object: 'payment_intent'}) | (SetupIntent & {object: 'setup_intent'})} Intent */
 
 /** What the frame answers.
- *  @typedef {{intent?: any, error?: any, method?: string, lost?: boolean}} Told */
+ *  @typedef {{intent?: any, error?: StripeError, lost?: boolean}} Told */
 
 (() => {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
@@ -36,16 +42,17 @@
       this.open = new Map();
       /** @type {Promise<void>} */
       this.ready = new Promise((resolve) => {
-        this.listener = (/** @type {MessageEvent} */ event) => {
-          if (event.origin !== origin || event.source !== this.frame.contentWindow) return;
-          const { answer, told, kind, detail } = event.data;
-          if (kind === 'ready') resolve();
-          if (kind === 'height') this.frame.style.height = `${detail}px`;
-          else if (kind) tell(kind, detail);
-          this.open.get(answer)?.(told);
-          this.open.delete(answer);
-        };
+        this.isReady = resolve;
       });
+      this.listener = (/** @type {MessageEvent} */ event) => {
+        if (event.origin !== origin || event.source !== this.frame.contentWindow) return;
+        const { answer, told, kind, detail } = event.data;
+        if (kind === 'ready') this.isReady?.();
+        if (kind === 'height') this.frame.style.height = `${detail}px`;
+        else if (kind) tell(kind, detail);
+        this.open.get(answer)?.(told);
+        this.open.delete(answer);
+      };
       addEventListener('message', this.listener);
       place.append(this.frame);
     }
@@ -89,7 +96,7 @@
       over.showModal();
     });
 
-  /** The form, as the page holds it. */
+  /** The form, as the page holds it. @implements {PlayedForm} */
   class Form {
     /** @param {Elements} elements */
     constructor(elements) {
@@ -153,14 +160,18 @@
       this.elements.frame?.ask('clear');
     }
 
-    blur() {}
-    collapse() {}
-    update() {}
+    blur() {
+      this.elements.frame?.frame.blur();
+    }
   }
 
-  /** What belongs to one form: its options, its frame, and whether it was submitted. */
+  /** How a confirmation is asked for.
+   *  @typedef {{elements?: StripeElements, clientSecret?: string, confirmParams?: Partial<ConfirmPaymentData>,
+   *    redirect?: 'always' | 'if_required'}} Confirmation */
+
+  /** What belongs to one form: its options, its frame, and whether it was submitted. @implements {PlayedElements} */
   class Elements {
-    /** @param {string} key @param {any} options */
+    /** @param {string} key @param {Options} options */
     constructor(key, options) {
       const { mode, amount, currency, clientSecret } = options;
       if (!mode && !clientSecret) misused('elements() needs a clientSecret or a mode.');
@@ -177,7 +188,7 @@
       this.form = undefined;
     }
 
-    /** @param {string} kind */
+    /** @param {StripeElementType} kind */
     create(kind) {
       if (kind !== 'payment') misused(`This stand-in plays the Payment Element only, not '${kind}'.`);
       if (this.form) misused('Can only create one Element of type payment through elements().');
@@ -185,12 +196,12 @@
       return this.form;
     }
 
-    /** @param {string} kind */
+    /** @param {StripeElementType} kind */
     getElement(kind) {
       return kind === 'payment' ? (this.form ?? null) : null;
     }
 
-    /** @param {any} options */
+    /** @param {Partial<Options>} options */
     update(options) {
       this.submitted = false;
       Object.assign(this.options, options);
@@ -214,7 +225,7 @@
     }
   }
 
-  /** @param {string} key @returns {Played} */
+  /** @param {string} key @returns {Played & {elements: (options: Options) => Elements}} */
   const Stripe = (key) => {
     if (!/^pk_test_./.test(key)) misused('The stand-in takes publishable test keys (pk_test_…) only.');
     /** @type {Frame | undefined} */
@@ -237,10 +248,10 @@
       return trouble ? { error: { ...trouble, [after.intent.object]: after.intent } } : after;
     };
 
-    /** @param {any} options @param {'payment_intent' | 'setup_intent'} kind @returns {Promise<any>} */
+    /** @param {Confirmation} options @param {'payment_intent' | 'setup_intent'} kind @returns {Promise<any>} */
     const confirm = async (options, kind) => {
       const { elements, clientSecret, confirmParams = {}, redirect = 'always' } = options;
-      const given = elements ? /** @type {Elements} */ (elements) : undefined;
+      const given = /** @type {Elements | undefined} */ (/** @type {unknown} */ (elements));
       const secret = clientSecret ?? given?.options.clientSecret;
       if (!secret) misused('confirm needs a clientSecret.');
       if (redirect === 'always' && !confirmParams.return_url) misused('confirmParams.return_url is missing.');
@@ -252,9 +263,9 @@
       if (told.error) return { error: told.error };
       if (told.lost) return new Promise(() => {});
       if (redirect === 'if_required') return { [kind === 'payment_intent' ? 'paymentIntent' : 'setupIntent']: told.intent };
-      const back = new URL(return_url);
+      const back = new URL(/** @type {string} */ (return_url));
       back.searchParams.set(kind, told.intent.id);
-      back.searchParams.set(`${kind}_client_secret`, secret);
+      back.searchParams.set(`${kind}_client_secret`, /** @type {string} */ (secret));
       back.searchParams.set('redirect_status', told.intent.status === 'succeeded' ? 'succeeded' : 'processing');
       location.href = back.href;
       return new Promise(() => {});
@@ -268,10 +279,11 @@
     };
 
     const played = {
-      elements: (/** @type {any} */ options) => new Elements(key, { ...options }),
-      confirmPayment: (/** @type {any} */ options) => confirm(options, 'payment_intent'),
-      confirmSetup: (/** @type {any} */ options) => confirm(options, 'setup_intent'),
-      handleNextAction: async (/** @type {{clientSecret: string}} */ { clientSecret }) => {
+      elements: (/** @type {Options} */ options) => new Elements(key, { ...options }),
+      confirmPayment: (/** @type {Confirmation} */ options) => confirm(options, 'payment_intent'),
+      confirmSetup: (/** @type {Confirmation} */ options) => confirm(options, 'setup_intent'),
+      handleNextAction: async (/** @type {{clientSecret?: string, hashedValue?: string}} */ { clientSecret }) => {
+        if (!clientSecret) misused('handleNextAction() needs a clientSecret.');
         const told = await finish(await silent().ask('retrieve', { secret: clientSecret }));
         if (told.error) return { error: told.error };
         return told.intent.object === 'setup_intent' ? { setupIntent: told.intent } : { paymentIntent: told.intent };
@@ -279,7 +291,7 @@
       retrievePaymentIntent: retrieve,
       retrieveSetupIntent: retrieve,
     };
-    return /** @type {Played} */ (/** @type {unknown} */ (played));
+    return played;
   };
 
   Object.assign(window, { Stripe });

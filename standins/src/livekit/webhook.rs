@@ -1,7 +1,7 @@
 //! How the media server delivers its events: in order within a room, signed once, tried at 0, 1, 3, 7 and 15 s, then lost.
 
 use super::token::{Key, sign_webhook};
-use crate::courier::{Address, Manner, Verdict};
+use crate::courier::{Address, Headers, Manner, Verdict};
 use crate::limits;
 
 /// The manner of the media server.
@@ -37,10 +37,7 @@ fn judge(status: u16) -> Verdict {
     }
 }
 
-fn seal(now_secs: i64, address: &Address, body: &[u8]) -> Vec<(&'static str, String)> {
+fn seal(now_secs: i64, address: &Address, body: &[u8]) -> Headers {
     let key = Key { name: address.receiver.clone(), secret: address.secret.clone() };
-    vec![
-        ("Authorization", sign_webhook(now_secs, &key, body)),
-        ("Content-Type", "application/webhook+json".to_owned()),
-    ]
+    vec![("Authorization", sign_webhook(now_secs, &key, body)), ("Content-Type", "application/webhook+json".to_owned())]
 }

@@ -196,9 +196,8 @@ impl Turn<'_> {
 /// The fields of `before` that are otherwise in `after`.
 fn changed(before: &Value, after: &Value) -> Value {
     let (Value::Object(before), Value::Object(after)) = (before, after) else { return json!({}) };
-    let differs = |(name, value): (&String, &Value)| {
-        (after.get(name) != Some(value)).then(|| (name.clone(), value.clone()))
-    };
+    let differs =
+        |(name, value): (&String, &Value)| (after.get(name) != Some(value)).then(|| (name.clone(), value.clone()));
     let mut fields: Map<_, _> = before.iter().filter_map(differs).collect();
     for name in after.keys().filter(|name| !before.contains_key(*name)) {
         fields.insert(name.clone(), Value::Null);

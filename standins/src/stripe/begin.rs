@@ -138,7 +138,8 @@ impl Turn<'_> {
     fn read_trial(&self, new: &mut Subscription, fields: &mut Fields) -> Result<(), Refusal> {
         let days = fields.whole("trial_period_days")?;
         let end = fields.text("trial_end")?.filter(|end| end != "now");
-        let end = end.map(|end| end.parse::<i64>().map_err(|_| Refusal::invalid("Invalid timestamp").param("trial_end")));
+        let end =
+            end.map(|end| end.parse::<i64>().map_err(|_| Refusal::invalid("Invalid timestamp").param("trial_end")));
         new.trial = match (days, end.transpose()?) {
             (Some(_), Some(_)) => {
                 let message = "You cannot pass both trial_end and trial_period_days.";

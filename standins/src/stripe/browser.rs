@@ -4,14 +4,15 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use super::intent::Status;
+use super::payment::written;
 use crate::app::App;
 
 /// Adds the pages.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/stripe/v3/stripe.js", web::get().to(|| script(include_str!("../../web/stripe.js"))))
-        .route("/stripe/v3/frame.js", web::get().to(|| script(include_str!("../../web/frame.js"))))
-        .route("/stripe/v3/challenge.js", web::get().to(|| script(include_str!("../../web/challenge.js"))))
+        .route("/stripe/v3/stripe.js", web::get().to(async || script(include_str!("../../web/stripe.js"))))
+        .route("/stripe/v3/frame.js", web::get().to(async || script(include_str!("../../web/frame.js"))))
+        .route("/stripe/v3/challenge.js", web::get().to(async || script(include_str!("../../web/challenge.js"))))
         .route("/stripe/v3/frame", web::get().to(frame))
         .route("/stripe/challenge/{intent}", web::get().to(challenge));
 }
@@ -25,7 +26,7 @@ struct Frame;
 struct Challenge {
     intent: String,
     /// What is to be paid, of a payment.
-    amount: Option<(i64, String)>,
+    amount: Option<String>,
     /// Where the holder goes afterwards; empty: the script that opened the page goes on.
     return_url: String,
     kind: &'static str,
@@ -34,7 +35,7 @@ struct Challenge {
     open: bool,
 }
 
-async fn script(text: &'static str) -> HttpResponse {
+fn script(text: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(("Cache-Control", "no-cache"))
         .content_type("text/javascript; charset=utf-8")
@@ -49,7 +50,7 @@ async fn challenge(app: web::Data<App>, intent: web::Path<String>) -> HttpRespon
     let intent = intent.into_inner();
     let found = app.keep.read(|state| {
         let payment = state.stripe.payments.get(&intent).map(|payment| {
-            let amount = Some((payment.amount, payment.currency.to_uppercase()));
+            let amount = Some(written(payment.amount, &payment.currency));
             (payment.status.clone(), payment.secret.clone(), amount, "payment_intent")
         });
         let setup = || {

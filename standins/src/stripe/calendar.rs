@@ -74,7 +74,7 @@ impl Rhythm {
         } * i64::from(self.count.max(1));
         // No period is longer than that, so this many have surely begun; the few others are counted.
         let begun = u32::try_from((from - anchor) / shortest).unwrap_or(u32::MAX);
-        (begun..).map(|number| self.end(anchor, number.max(1))).find(|end| *end > from).unwrap_or(i64::MAX)
+        (begun..=u32::MAX).map(|number| self.end(anchor, number.max(1))).find(|end| *end > from).unwrap_or(i64::MAX)
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::account::{Account, Turn};
 use super::card::{Decline, Nature};
 use super::form::{Fields, Metadata};
+use super::method::Method;
 use super::refusal::Refusal;
 use crate::limits;
 
@@ -106,7 +107,7 @@ impl Charge {
             "id": id, "object": "charge", "amount": self.amount, "amount_captured": if paid { self.amount } else { 0 },
             "amount_refunded": self.refunded, "application": null, "application_fee": null,
             "application_fee_amount": null, "balance_transaction": paid.then(|| format!("txn_{id}")),
-            "billing_details": card.map_or_else(|| super::method::Method::default().billing_details(), |card| card.billing_details()),
+            "billing_details": card.unwrap_or(&Method::default()).billing_details(),
             "calculated_statement_descriptor": "BACKSTAGE", "captured": paid, "created": self.created,
             "currency": self.currency, "customer": self.customer, "description": self.description,
             "disputed": self.dispute.is_some(), "failure_balance_transaction": null, "failure_code": code,
@@ -202,12 +203,14 @@ impl Turn<'_> {
                 let known = self.account.payments.get(&payment);
                 let known = known.ok_or_else(|| Refusal::missing("payment_intent", &payment, "payment_intent"))?;
                 known.charge.clone().ok_or_else(|| {
-                    let message = format!("This PaymentIntent ({payment}) does not have a successful charge to refund.");
+                    let message =
+                        format!("This PaymentIntent ({payment}) does not have a successful charge to refund.");
                     Refusal::invalid(message).param("payment_intent")
                 })?
             }
             (None, None) => {
-                let message = "One of the following params should be provided for this request: payment_intent or charge.";
+                let message =
+                    "One of the following params should be provided for this request: payment_intent or charge.";
                 return Err(Refusal::invalid(message).early());
             }
         };
@@ -220,7 +223,8 @@ impl Turn<'_> {
     /// How much of a charge is to go back, when it may.
     fn refundable(&self, id: &str, charge: &Charge, wanted: Option<i64>) -> Result<i64, Refusal> {
         if charge.standing != Standing::Succeeded {
-            let message = format!("This PaymentIntent ({}) does not have a successful charge to refund.", charge.payment);
+            let message =
+                format!("This PaymentIntent ({}) does not have a successful charge to refund.", charge.payment);
             return Err(Refusal::invalid(message).param("payment_intent"));
         }
         let left = charge.amount - charge.refunded;
@@ -257,7 +261,7 @@ impl Turn<'_> {
     ) -> Result<String, Refusal> {
         let later = self.now + limits::STRIPE_REFUND_DECIDED_SECS;
         let nature = charge.method.as_ref().and_then(|method| self.account.methods.get(method));
-        let (standing, due) = match nature.map(super::method::Method::nature) {
+        let (standing, due) = match nature.map(Method::nature) {
             Some(Nature::RefundsLater) => (Back::Pending, Some((later, Back::Succeeded))),
             Some(Nature::RefundFails) => (Back::Succeeded, Some((later, Back::Failed))),
             _ => (Back::Succeeded, None),

@@ -45,7 +45,9 @@ impl Subscription {
             Status::Incomplete => vec![(self.created + FIRST_INVOICE_SECS, Due::Expires(id))],
             Status::Trialing | Status::Active | Status::PastDue | Status::Unpaid => {
                 let mut due = vec![];
-                if let Some((start, end)) = self.trial.filter(|_| self.status == Status::Trialing && !self.end_announced) {
+                if let Some((start, end)) =
+                    self.trial.filter(|_| self.status == Status::Trialing && !self.end_announced)
+                {
                     due.push(((end - ANNOUNCED_SECS).max(start), Due::Announces(id.clone())));
                 }
                 if let Some(at) = self.cancel_at.filter(|at| *at <= self.period.1) {
@@ -292,9 +294,8 @@ impl Turn<'_> {
             invoice.at[2] = Some(now);
         });
         let payment = self.account.invoices.get(id).and_then(|invoice| invoice.payment.clone());
-        let open = |payment: &String| {
-            self.account.payments.get(payment).is_some_and(|payment| payment.status.may_confirm())
-        };
+        let open =
+            |payment: &String| self.account.payments.get(payment).is_some_and(|payment| payment.status.may_confirm());
         if let Some(payment) = payment.filter(open) {
             self.give_up_payment(&payment, Some("void_invoice"));
         }

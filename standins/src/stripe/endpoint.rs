@@ -176,12 +176,7 @@ mod tests {
                 r#"{"id":"evt_1"}"#,
                 "84baa32209b39e52f80c6c887fc8986ccc6cd3ce058427785fcf9ebb8a76a946",
             ),
-            (
-                0,
-                "whsec_ü",
-                "",
-                "b6b665c7dc11e31e2d7de2bd469a2e55c18f1feba3fdd830f567d23ea24f847c",
-            ),
+            (0, "whsec_ü", "", "b6b665c7dc11e31e2d7de2bd469a2e55c18f1feba3fdd830f567d23ea24f847c"),
         ];
         for (now, secret, body, hex) in table {
             assert_eq!(sign(now, secret, body.as_bytes()), format!("t={now},v1={hex}"));

@@ -204,11 +204,7 @@ pub fn kept(method: &Method, manner: &Manner) -> Outcome {
 }
 
 fn asked(manner: &Manner) -> Outcome {
-    if manner.away || manner.no_questions {
-        Outcome::Declines(Decline::AuthenticationRequired)
-    } else {
-        Outcome::Asks
-    }
+    if manner.away || manner.no_questions { Outcome::Declines(Decline::AuthenticationRequired) } else { Outcome::Asks }
 }
 
 #[cfg(test)]
@@ -228,7 +224,12 @@ mod tests {
             ("pm_card_visa", false, Outcome::Pays, Outcome::Pays),
             ("pm_card_createDispute", false, Outcome::Pays, Outcome::Pays),
             ("pm_card_visa_chargeDeclinedInsufficientFunds", false, no_money, no_money),
-            ("pm_card_chargeCustomerFail", false, Outcome::Declines(Decline::Generic), Outcome::Declines(Decline::Generic)),
+            (
+                "pm_card_chargeCustomerFail",
+                false,
+                Outcome::Declines(Decline::Generic),
+                Outcome::Declines(Decline::Generic),
+            ),
             ("pm_card_authenticationRequired", true, Outcome::Asks, must_ask),
             ("pm_card_authenticationRequiredOnSetup", false, Outcome::Asks, must_ask),
             ("pm_card_authenticationRequiredOnSetup", true, Outcome::Pays, Outcome::Pays),

@@ -133,10 +133,10 @@ impl Line {
     fn shown(&self, invoice: &str, subscription: Option<&str>, currency: &str) -> Value {
         let parent = match &self.item {
             Some(item) => json!({"type": "subscription_item_details", "invoice_item_details": null,
-                "subscription_item_details": {
-                    "invoice_item": null, "proration": self.proration, "proration_details": {"credited_items": null},
-                    "subscription": subscription, "subscription_item": item,
-                }}),
+            "subscription_item_details": {
+                "invoice_item": null, "proration": self.proration, "proration_details": {"credited_items": null},
+                "subscription": subscription, "subscription_item": item,
+            }}),
             None => json!({"type": "invoice_item_details", "subscription_item_details": null, "invoice_item_details": {
                 "invoice_item": self.id.replacen("il_", "ii_", 1), "proration": false,
                 "proration_details": {"credited_items": null}, "subscription": subscription,
@@ -158,8 +158,7 @@ impl Invoice {
     /// As the provider shows it, without what it shows on request only.
     pub fn shown(&self, id: &str) -> Value {
         let subscription = self.subscription.as_deref();
-        let lines: Vec<Value> =
-            self.lines.iter().map(|line| line.shown(id, subscription, &self.currency)).collect();
+        let lines: Vec<Value> = self.lines.iter().map(|line| line.shown(id, subscription, &self.currency)).collect();
         let paid = if self.state == State::Paid && !self.elsewhere { self.total } else { 0 };
         let remaining = if self.state == State::Paid { 0 } else { self.total };
         let period = self.lines.first().map_or((self.created, self.created), |line| line.period);

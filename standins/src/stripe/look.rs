@@ -166,7 +166,8 @@ impl Look<'_> {
     fn billing(&self, kind: &str, fields: &mut Fields) -> Result<Vec<Value>, Refusal> {
         match kind {
             "subscriptions" => {
-                let (customer, price, status) = (fields.text("customer")?, fields.text("price")?, fields.text("status")?);
+                let (customer, price, status) =
+                    (fields.text("customer")?, fields.text("price")?, fields.text("status")?);
                 Ok(self.ids(&self.account.subscriptions, |subscription| {
                     let stands = match status.as_deref() {
                         None => !subscription.status.is_over(),
@@ -185,7 +186,8 @@ impl Look<'_> {
                 Ok(items.as_array().cloned().unwrap_or_default())
             }
             "invoices" => {
-                let (customer, of, status) = (fields.text("customer")?, fields.text("subscription")?, fields.text("status")?);
+                let (customer, of, status) =
+                    (fields.text("customer")?, fields.text("subscription")?, fields.text("status")?);
                 Ok(self.ids(&self.account.invoices, |invoice| {
                     customer.as_ref().is_none_or(|customer| invoice.customer == *customer)
                         && (of.is_none() || invoice.subscription == of)

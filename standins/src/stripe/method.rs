@@ -254,8 +254,7 @@ impl Turn<'_> {
         fields.end()?;
         let before = self.before(id);
         if self.method(id, "id")?.customer.is_none() {
-            let message =
-                "The payment method you provided is not attached to a customer so detachment is impossible.";
+            let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
             return Err(Refusal::invalid(message));
         }
         self.account.methods.entry(id.to_owned()).and_modify(|method| {

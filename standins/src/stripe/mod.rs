@@ -31,6 +31,8 @@ pub mod refusal;
 pub mod routes;
 pub mod setup;
 pub mod subscription;
+#[cfg(test)]
+mod tests;
 
 /// The version of the API whose shapes are shown, and in which webhooks are sent.
 pub const API_VERSION: &str = "2026-09-30.endive";

@@ -38,9 +38,11 @@ impl Turn<'_> {
         fields.end()?;
         if !payment.status.may_confirm() {
             let message = match &payment.status {
-                Status::Succeeded => "You cannot confirm this PaymentIntent because it has already succeeded after being \
+                Status::Succeeded => {
+                    "You cannot confirm this PaymentIntent because it has already succeeded after being \
                                       previously confirmed."
-                    .to_owned(),
+                        .to_owned()
+                }
                 other => format!("You cannot confirm this PaymentIntent because it has a status of {}.", other.name()),
             };
             return Err(self.unexpected(id, message));
@@ -59,7 +61,8 @@ impl Turn<'_> {
     pub fn fits(&self, method: &str, payment: &Payment) -> Result<(), Refusal> {
         let card = self.method(method, "payment_method")?;
         if !payment.ways.take_cards() {
-            let message = format!("The PaymentMethod provided (card) is not allowed for this PaymentIntent ({method}).");
+            let message =
+                format!("The PaymentMethod provided (card) is not allowed for this PaymentIntent ({method}).");
             return Err(Refusal::invalid(message).param("payment_method"));
         }
         match (&card.customer, &payment.customer) {

@@ -46,15 +46,14 @@ pub struct Payment {
 }
 
 /// Currencies without a smaller unit.
-const WITHOUT_CENTS: &[&str] = &[
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
-];
+const WITHOUT_CENTS: &[&str] =
+    &["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"];
 /// Currencies with a thousandth.
 const WITH_THOUSANDTHS: &[&str] = &["bhd", "jod", "kwd", "omr", "tnd"];
 /// Other currencies taken.
 const WITH_CENTS: &[&str] = &[
-    "aed", "aud", "brl", "cad", "chf", "cny", "czk", "dkk", "eur", "gbp", "hkd", "huf", "idr", "ils", "inr", "isk", "mxn",
-    "myr", "nok", "nzd", "pln", "ron", "sek", "sgd", "thb", "try", "twd", "uah", "usd", "zar",
+    "aed", "aud", "brl", "cad", "chf", "cny", "czk", "dkk", "eur", "gbp", "hkd", "huf", "idr", "ils", "inr", "isk",
+    "mxn", "myr", "nok", "nzd", "pln", "ron", "sek", "sgd", "thb", "try", "twd", "uah", "usd", "zar",
 ];
 
 /// A currency the provider takes, in small letters.
@@ -66,6 +65,21 @@ pub fn currency(fields: &mut Fields) -> Result<Option<String>, Refusal> {
     }
     let message = format!("Invalid currency: {currency}. Stripe currently supports these currencies: usd, eur, gbp, …");
     Err(Refusal::invalid(message).param(&fields.name("currency")).early())
+}
+
+/// An amount as people read it: `19.99 USD`.
+pub fn written(amount: i64, currency: &str) -> String {
+    let places = match currency {
+        whole if WITHOUT_CENTS.contains(&whole) => 0,
+        fine if WITH_THOUSANDTHS.contains(&fine) => 3,
+        _ => 2,
+    };
+    let unit = 10_i64.pow(places);
+    let name = currency.to_uppercase();
+    if places == 0 {
+        return format!("{amount} {name}");
+    }
+    format!("{}.{:0width$} {name}", amount / unit, amount % unit, width = usize::try_from(places).unwrap_or(2))
 }
 
 /// Whether an amount may be charged in a currency.
@@ -158,7 +172,7 @@ impl Turn<'_> {
         chargeable(amount, &currency, "amount")?;
         let mut payment = Payment { amount, currency, ways: Ways::read(&mut fields)?, ..Payment::default() };
         payment.customer = fields.text("customer")?;
-        self.note(&mut payment, &mut fields)?;
+        note(&mut payment, &mut fields)?;
         match fields.word("capture_method", &["automatic", "automatic_async", "manual"])? {
             Some("manual") => return Err(Refusal::not_played("capturing later")),
             _ => fields.ignore(&["confirmation_method", "statement_descriptor", "statement_descriptor_suffix"]),
@@ -198,16 +212,6 @@ impl Turn<'_> {
         fields.text("payment_method")?.map(|method| self.usable_method(&method)).transpose()
     }
 
-    fn note(&self, payment: &mut Payment, fields: &mut Fields) -> Result<(), Refusal> {
-        fields.given("description")?.apply(&mut payment.description);
-        fields.given("receipt_email")?.apply(&mut payment.receipt_email);
-        fields.metadata(&mut payment.metadata)?;
-        if fields.has("setup_future_usage") {
-            payment.future = fields.word("setup_future_usage", FUTURES)?.map(str::to_owned);
-        }
-        Ok(())
-    }
-
     /// `POST /payment_intents/{id}`.
     pub fn update_payment(&mut self, id: &str, mut fields: Fields) -> Result<Value, Refusal> {
         let mut payment = self.payment(id)?.clone();
@@ -215,7 +219,7 @@ impl Turn<'_> {
         let currency = currency(&mut fields)?;
         let customer = fields.text("customer")?;
         let method = self.method_of(&mut fields)?;
-        self.note(&mut payment, &mut fields)?;
+        note(&mut payment, &mut fields)?;
         fields.ignore(&["payment_method_options", "shipping"]);
         fields.end()?;
         let money = amount.is_some() || currency.is_some() || customer.is_some() || method.is_some();
@@ -282,6 +286,16 @@ impl Turn<'_> {
     }
 }
 
+fn note(payment: &mut Payment, fields: &mut Fields) -> Result<(), Refusal> {
+    fields.given("description")?.apply(&mut payment.description);
+    fields.given("receipt_email")?.apply(&mut payment.receipt_email);
+    fields.metadata(&mut payment.metadata)?;
+    if fields.has("setup_future_usage") {
+        payment.future = fields.word("setup_future_usage", FUTURES)?.map(str::to_owned);
+    }
+    Ok(())
+}
+
 /// How a confirmation is asked for.
 pub fn manner(fields: &mut Fields) -> Result<Manner, Refusal> {
     Ok(Manner {
@@ -310,4 +324,18 @@ pub fn confirmable(payment: &Payment, manner: &Manner) -> Result<(), Refusal> {
         return Err(Refusal::invalid(message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_written_in_the_unit_people_pay_in() {
+        let table =
+            [(1_999, "usd", "19.99 USD"), (5, "eur", "0.05 EUR"), (500, "jpy", "500 JPY"), (1_230, "kwd", "1.230 KWD")];
+        for (amount, currency, text) in table {
+            assert_eq!(written(amount, currency), text);
+        }
+    }
 }

@@ -81,6 +81,7 @@ impl Refusal {
         let refusal = match status {
             429 => Self::too_many("Too many requests hit the API too quickly."),
             402 => Self::card("Your card was declined.").code("card_declined").decline("generic_decline"),
+            409 => Self::key_in_use(),
             401 => Self::unauthorized("Invalid API Key provided."),
             400..=499 => Self::new(status, "invalid_request_error", "ordered to fail"),
             _ => Self::new(status, "api_error", "An unknown error occurred"),

@@ -83,12 +83,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn read<'a>(
-    app: &'a Arc<App>,
-    request: &'a HttpRequest,
-    body: &[u8],
-    mut asking: Asking,
-) -> Result<Ask<'a>, Refusal> {
+fn read<'a>(app: &'a Arc<App>, request: &'a HttpRequest, body: &[u8], mut asking: Asking) -> Result<Ask<'a>, Refusal> {
     let by = judge_key(request.headers())?;
     if let Some(version) = header(request.headers(), "stripe-version").filter(|version| !is_version(version)) {
         return Err(Refusal::invalid(format!("Invalid Stripe API version: {version}")).early());
@@ -107,7 +102,11 @@ fn read<'a>(
 /// A dated version such as `2026-09-30.endive`.
 fn is_version(version: &str) -> bool {
     let date = version.split('.').next().unwrap_or_default();
-    date.len() == 10 && date.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
+    date.len() == 10
+        && date
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 /// Who calls: any test key is good.

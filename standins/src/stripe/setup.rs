@@ -137,10 +137,8 @@ impl Turn<'_> {
         let method = self.method_of(&mut fields)?;
         fields.end()?;
         if !setup.status.may_confirm() {
-            let message = format!(
-                "You cannot confirm this SetupIntent because it has a status of {}.",
-                setup.status.name()
-            );
+            let message =
+                format!("You cannot confirm this SetupIntent because it has a status of {}.", setup.status.name());
             return Err(self.unexpected_setup(id, message));
         }
         if let Some(method) = &method {

@@ -273,5 +273,9 @@ impl Turn<'_> {
 
 /// Where a subscription stands when nothing is owed.
 pub fn after_payment(subscription: &Subscription) -> Status {
-    if subscription.trial.is_some_and(|(_, end)| end >= subscription.period.1) { Status::Trialing } else { Status::Active }
+    if subscription.trial.is_some_and(|(_, end)| end >= subscription.period.1) {
+        Status::Trialing
+    } else {
+        Status::Active
+    }
 }
