@@ -140,6 +140,8 @@ fn what_opens_a_payment_intent_again_or_ends_it_is_told() {
     let failed = world.payment("processing");
     world.turn(|turn| turn.end_processing(&failed, false)).unwrap();
     assert_eq!((world.status(&open), world.status(&failed)), ("succeeded".into(), "requires_payment_method".into()));
+    let charge = world.shown(&open)["latest_charge"].as_str().unwrap().to_owned();
+    assert_eq!(world.status(&charge), "succeeded", "the open charge is the one that ended");
     let counts = ["payment_intent.succeeded", "payment_intent.payment_failed", "charge.succeeded", "charge.failed"];
     assert_eq!(counts.map(|kind| world.count(kind)), [1, 2, 1, 1]);
 }
