@@ -197,7 +197,7 @@ class Outsiders(unittest.TestCase):
                 params = {"amount": 900, "currency": "usd"}
                 return self.stripe.payment_intents.create(params=params, options={"idempotency_key": "crowd"}).id
             except stripe.APIError as error:
-                self.assertEqual((error.http_status, error.code), (409, "idempotency_key_in_use"))
+                self.assertEqual((error.http_status, error.error.code), (409, "idempotency_key_in_use"))
                 return None
 
         with concurrent.futures.ThreadPoolExecutor(8) as crowd:
