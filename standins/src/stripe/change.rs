@@ -41,7 +41,8 @@ impl Turn<'_> {
             Given::Cleared => new.discounts.clear(),
             Given::Set(discounts) => new.discounts = discounts,
         }
-        match fields.word("payment_behavior", &["allow_incomplete", "pending_if_incomplete", "error_if_incomplete"])? {
+        let behaviors = ["allow_incomplete", "default_incomplete", "pending_if_incomplete", "error_if_incomplete"];
+        match fields.word("payment_behavior", &behaviors)? {
             None | Some("allow_incomplete") => {}
             Some(other) => return Err(Refusal::not_played(&format!("payment_behavior={other} of a change"))),
         }
