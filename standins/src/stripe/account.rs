@@ -60,7 +60,17 @@ pub struct Account {
     /// Where webhooks go.
     pub endpoints: BTreeMap<String, Endpoint>,
     /// Events that some endpoints have not taken yet, with those endpoints.
-    pub undelivered: BTreeMap<String, Vec<String>>,
+    pub undelivered: BTreeMap<String, Undelivered>,
+}
+
+/// An event that is owed to somebody.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Undelivered {
+    /// The endpoints that have not taken it.
+    pub receivers: Vec<String>,
+    /// Whether it was ordered that it is never sent.
+    pub lost: bool,
 }
 
 /// What an account is set to do when the last retry of a renewal failed.
@@ -120,13 +130,18 @@ impl Account {
     /// Notes which endpoints have taken what.
     pub fn delivered(&mut self, receipts: &[Receipt]) {
         for receipt in receipts {
-            if let Some(receivers) = self.undelivered.get_mut(&receipt.letter) {
-                receivers.retain(|receiver| *receiver != receipt.receiver);
-                if receivers.is_empty() {
+            if let Some(owed) = self.undelivered.get_mut(&receipt.letter) {
+                owed.receivers.retain(|receiver| *receiver != receipt.receiver);
+                if owed.receivers.is_empty() {
                     self.undelivered.remove(&receipt.letter);
                 }
             }
         }
+    }
+
+    /// How many endpoints have not taken an event.
+    pub fn pending(&self, event: &str) -> usize {
+        self.undelivered.get(event).map_or(0, |owed| owed.receivers.len())
     }
 
     /// An object as the provider shows it, found by its id alone.

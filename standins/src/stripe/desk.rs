@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::{Account, News};
+use super::account::{Account, News, Undelivered};
 use super::endpoint::{self, address};
 use super::event::Event;
 use crate::asked::Log;
@@ -125,7 +125,7 @@ impl Desk {
                 wanting.into_iter().map(|(id, endpoint)| address(id, endpoint, &event.object)).collect();
             if !addresses.is_empty() {
                 let receivers = addresses.iter().map(|address| address.receiver.clone()).collect();
-                account.undelivered.insert(event.id.clone(), receivers);
+                account.undelivered.insert(event.id.clone(), Undelivered { receivers, lost: harm.lose });
                 while account.undelivered.len() > limits::STRIPE_UNDELIVERED_MAX {
                     account.undelivered.pop_first();
                 }
@@ -147,8 +147,8 @@ impl Desk {
     pub fn owed(&self, account: &Account) -> Vec<Parcel> {
         let events = lock(&self.events);
         let owed = |event: &Event| {
-            let receivers = account.undelivered.get(&event.id)?;
-            let endpoints = receivers.iter().filter_map(|id| account.endpoints.get_key_value(id));
+            let owed = account.undelivered.get(&event.id).filter(|owed| !owed.lost)?;
+            let endpoints = owed.receivers.iter().filter_map(|id| account.endpoints.get_key_value(id));
             let addresses: Vec<_> = endpoints.map(|(id, endpoint)| address(id, endpoint, &event.object)).collect();
             Some(Parcel { letter: letter(event, addresses.len()), addresses, harm: Harm::default() })
         };

@@ -75,7 +75,7 @@ impl Look<'_> {
             "events" => {
                 let event = self.desk.events(|event| event.id == id).pop();
                 let event = event.ok_or_else(|| Refusal::missing("event", id, "id"))?;
-                return Ok(event.shown(account.undelivered.get(id).map_or(0, Vec::len)));
+                return Ok(event.shown(account.pending(id)));
             }
             _ => return Err(Refusal::unknown_route("GET", kind)),
         };
@@ -216,7 +216,7 @@ impl Look<'_> {
         let mut kinds = fields.texts("types")?.unwrap_or_default();
         kinds.extend(fields.text("type")?);
         let delivered = fields.flag("delivery_success")?;
-        let pending = |id: &str| self.account.undelivered.get(id).map_or(0, Vec::len);
+        let pending = |id: &str| self.account.pending(id);
         let wanted = |event: &super::event::Event| {
             (kinds.is_empty() || event.is_of(&kinds)) && delivered.is_none_or(|done| done == (pending(&event.id) == 0))
         };

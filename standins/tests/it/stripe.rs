@@ -106,7 +106,7 @@ async fn what_stripe_holds_survives_a_kill_and_webhooks_are_owed_still() {
 #[tokio::test]
 async fn webhooks_are_lost_doubled_swapped_and_tried_again_to_order() {
     let dir = tempfile::tempdir().unwrap();
-    let standins = Standins::start(dir.path(), &[]);
+    let mut standins = Standins::start(dir.path(), &[]);
     let mut receiver = Receiver::start(vec![500]);
     standins.post("/stripe/_webhook", json!({"url": receiver.url})).await;
     post(&standins, "customers", "name=A").await;
@@ -126,6 +126,18 @@ async fn webhooks_are_lost_doubled_swapped_and_tried_again_to_order() {
     assert_eq!(receiver.kinds(3).await, wanted);
     let log = standins.log("stripe").await;
     assert!(log.iter().any(|entry| entry["path"] == "charge.succeeded" && entry["detail"]["lost"] == "ordered"));
+
+    until("the deliveries to be noted", async || {
+        let open = post(&standins, "events?delivery_success=false", "GET").await;
+        (open["data"].as_array().unwrap().len() == 1 && open["data"][0]["type"] == "charge.succeeded").then_some(())
+    })
+    .await;
+    // Its answer says that everything before it is in the file as well.
+    standins.post("/stripe/_act", json!({"act": "after_retries", "then": "cancel"})).await;
+    assert_eq!(standins.end(Signal::SIGKILL), None);
+    let again = Standins::start(dir.path(), &[]);
+    post(&again, "customers", "name=B").await;
+    assert_eq!(receiver.kinds(1).await, ["customer.created"], "what is lost stays lost");
 }
 
 #[tokio::test]
