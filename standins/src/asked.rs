@@ -14,7 +14,7 @@ use crate::limits;
 pub struct Asked {
     /// RFC 3339, on the stand-ins' clock.
     pub at: String,
-    /// `livekit`, `mail`, or the first part of a path nobody serves.
+    /// `livekit`, `stripe`, `mail`, or the first part of a path nobody serves.
     pub provider: String,
     /// HTTP method, `SMTP`, or `webhook` for what was sent.
     pub method: String,
@@ -29,10 +29,10 @@ pub struct Asked {
 
 impl Asked {
     /// An entry about a webhook.
-    pub fn webhook(now_ms: i64, event: &str, status: Option<u16>, detail: Value) -> Self {
+    pub fn webhook(now_ms: i64, provider: &str, event: &str, status: Option<u16>, detail: Value) -> Self {
         Self {
             at: rfc3339(now_ms),
-            provider: "livekit".to_owned(),
+            provider: provider.to_owned(),
             method: "webhook".to_owned(),
             path: event.to_owned(),
             status,

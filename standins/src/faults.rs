@@ -18,7 +18,7 @@ pub enum Action {
     LoseWebhook,
     /// The webhook is sent `copies` times with the same id.
     DuplicateWebhook,
-    /// The webhook changes places with the next one of its room.
+    /// The webhook changes places with the next one of its room or customer.
     ReorderWebhooks,
 }
 
@@ -26,7 +26,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// `livekit` or `mail`.
+    /// `livekit`, `mail` or `stripe`.
     pub provider: String,
     /// The HTTP method, the last part of the path (`RemoveParticipant`), the SMTP command, or the webhook's event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub enum Refusal {
 /// What a call is, for matching.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
-    /// `livekit` or `mail`.
+    /// `livekit`, `mail` or `stripe`.
     pub provider: &'a str,
     /// HTTP method, SMTP command, or the webhook's event.
     pub method: &'a str,
@@ -118,7 +118,7 @@ pub struct Harm {
 impl Faults {
     /// Takes an order.
     pub fn add(&mut self, order: Order) -> Result<Fault, Refusal> {
-        let known_provider = ["livekit", "mail"].contains(&order.provider.as_str());
+        let known_provider = ["livekit", "mail", "stripe"].contains(&order.provider.as_str());
         let checks = [
             (known_provider, "provider"),
             (order.status.is_none_or(|status| (200..600).contains(&status)), "status"),

@@ -1,4 +1,4 @@
-//! An append-only file of JSON lines: what was mailed, what was asked.
+//! An append-only file of JSON lines: what was mailed, what was asked, what was told.
 //!
 //! A line is handed to the kernel before the answer goes out, so it survives this program's own `kill -9`. Nothing is
 //! synced to the disk: a stand-in that forgets its last second at a power cut harms nobody, and a sync per letter would
@@ -62,6 +62,14 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
                 }
             }
         }
+    }
+
+    /// Forgets the entries that are not wanted.
+    pub fn retain(&mut self, wanted: impl Fn(&T) -> bool) -> io::Result<()> {
+        self.entries.retain(wanted);
+        self.file = rewrite(&self.path, &self.entries)?;
+        self.lines = self.entries.len();
+        Ok(())
     }
 
     fn write(&mut self, entry: &T) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Keeps the state of the stand-ins in one file, so that it survives their own `kill -9`.
 //!
-//! The state is small (rooms, participants, faults, the clock), so it is written whole: to a new file that takes the old
+//! The state is small (rooms, participants, what Stripe holds, faults, the clock), so it is written whole: to a new file that takes the old
 //! one's place by rename, never torn. A writer behind the scenes does it; whoever changed something waits until a write
 //! that contains the change is done before answering, and changes that come together share one write. Nothing is synced
 //! to the disk: only the machine's own death may lose the last moments.
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::faults::Faults;
 use crate::journal::private;
 use crate::livekit::media::Media;
+use crate::stripe::account::Account;
 
 /// Everything that is remembered apart from letters and the log.
 #[derive(Default, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct State {
     /// Rooms, participants, webhook addresses.
     #[serde(default)]
     pub media: Media,
+    /// Stripe's objects.
+    #[serde(default)]
+    pub stripe: Account,
 }
 
 /// A number that grows with each change of the state.

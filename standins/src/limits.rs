@@ -74,6 +74,8 @@ pub const TOKEN_LEEWAY_SECS: i64 = 60;
 pub const WEBHOOK_URLS_MAX: usize = 16;
 /// Events waiting for one address and one room, as in the real server; further ones are lost.
 pub const WEBHOOK_QUEUE_MAX: usize = 200;
+/// Webhooks under way at once: what one engine takes without queueing them itself.
+pub const WEBHOOKS_AT_ONCE_MAX: usize = 128;
 /// Age at which a waiting event is thrown away, as in the real server.
 pub const WEBHOOK_AGE_MAX: Duration = Duration::from_secs(30);
 /// Pauses between the tries of one webhook: sent at 0, 1, 3, 7, 15 s, as measured at the real server.
@@ -83,3 +85,60 @@ pub const WEBHOOK_PAUSES: [Duration; 4] =
 pub const WEBHOOK_ANSWER: Duration = Duration::from_secs(10);
 /// Life of a webhook's signature, as in the real server.
 pub const WEBHOOK_TOKEN_SECS: i64 = 300;
+
+/// Fields of one form: far more than any call of the provider has.
+pub const FORM_FIELDS_MAX: usize = 1_000;
+/// How deep the keys of a form may nest.
+pub const FORM_DEPTH_MAX: usize = 8;
+/// Keys of metadata, as at Stripe.
+pub const METADATA_KEYS_MAX: usize = 50;
+/// Letters of a key of metadata, as at Stripe.
+pub const METADATA_KEY_MAX: usize = 40;
+/// Letters of a value of metadata, as at Stripe.
+pub const METADATA_VALUE_MAX: usize = 500;
+/// Objects in all; the state is written whole, so it must stay small enough for that.
+pub const STRIPE_OBJECTS_MAX: usize = 200_000;
+/// Events kept; at Stripe they go after 30 days.
+pub const STRIPE_EVENTS_MAX: usize = 10_000;
+/// Answers kept under idempotency keys.
+pub const STRIPE_ANSWERS_MAX: usize = 5_000;
+/// How long an answer is kept under its key, as at Stripe, in seconds.
+pub const STRIPE_ANSWER_SECS: i64 = 24 * 3_600;
+/// Letters of an idempotency key, as at Stripe.
+pub const STRIPE_KEY_MAX: usize = 255;
+/// Events that wait for an endpoint; the oldest is given up first.
+pub const STRIPE_UNDELIVERED_MAX: usize = 10_000;
+/// Webhook endpoints, as at Stripe.
+pub const STRIPE_ENDPOINTS_MAX: usize = 16;
+/// Objects on one page of a list, as at Stripe.
+pub const STRIPE_PAGE_MAX: usize = 100;
+/// Objects on a page when nothing is said, as at Stripe.
+pub const STRIPE_PAGE: usize = 10;
+/// Fields to expand in one call, each costs a look-up.
+pub const STRIPE_EXPAND_MAX: usize = 20;
+/// How deep a field to expand may lie, as at Stripe.
+pub const STRIPE_EXPAND_DEPTH_MAX: usize = 4;
+/// Items of a subscription, as at Stripe.
+pub const STRIPE_ITEMS_MAX: usize = 20;
+/// Days of a trial, as at Stripe.
+pub const STRIPE_TRIAL_DAYS_MAX: i64 = 730;
+/// Least amount of a currency with cents; Stripe's differ by currency and begin here.
+pub const STRIPE_AMOUNT_MIN: i64 = 50;
+/// Largest amount, as at Stripe.
+pub const STRIPE_AMOUNT_MAX: i64 = 99_999_999;
+/// What happens by itself in one move of the clock: ten years of 300 monthly subscriptions.
+pub const STRIPE_STEPS_MAX: usize = 100_000;
+/// Until an open refund is decided, in seconds: long enough to be seen open.
+pub const STRIPE_REFUND_DECIDED_SECS: i64 = 5;
+/// Until a seller must have answered a dispute, in seconds; it is only shown.
+pub const STRIPE_DISPUTE_ANSWER_SECS: i64 = 7 * 86_400;
+/// Pauses between the tries of one webhook: Stripe's grow in the same way, over hours.
+pub const STRIPE_WEBHOOK_PAUSES: [Duration; 7] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+    Duration::from_secs(32),
+    Duration::from_secs(64),
+];

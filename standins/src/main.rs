@@ -1,10 +1,14 @@
-//! Local stand-ins for the outside world: a mailbox and a media server that speak their providers' own protocols.
+//! Local stand-ins for the outside world: a mailbox, a media server and Stripe, that speak their providers' own protocols.
+
+// Stripe's objects have more fields than `json!` reads by default.
+#![recursion_limit = "256"]
 
 mod app;
 mod asked;
 mod chance;
 mod clock;
 mod control;
+mod courier;
 mod faults;
 mod gate;
 mod guard;
@@ -13,6 +17,7 @@ mod keep;
 mod limits;
 mod livekit;
 mod mail;
+mod stripe;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -48,6 +53,9 @@ struct Args {
     /// Where the media server's webhooks go; may be given several times.
     #[arg(long, value_name = "URL")]
     livekit_webhook: Vec<String>,
+    /// What the webhooks of Stripe's `/stripe/_webhook` are signed with; without it one is made once and kept.
+    #[arg(long, value_name = "SECRET")]
+    stripe_webhook_secret: Option<String>,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +90,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
     tokio::spawn(mail::smtp::listen(Arc::clone(&app), tokio::net::TcpListener::from_std(smtp)?));
     let (writer, player) = (Arc::clone(&app), Arc::clone(&app));
     tokio::spawn(async move { writer.keep.write_behind().await });
-    tokio::spawn(async move { player.play_on().await });
+    tokio::spawn(player.play_on());
+    app.resend();
     let server = serve(&app, http)?;
 
     let card = dir.join("standins.json");
@@ -100,6 +109,13 @@ fn told(app: &App) -> serde_json::Value {
         "http": app.http,
         "smtp": app.smtp,
         "livekit": {"url": app.http, "key": app.key.name, "secret": app.key.secret},
+        "stripe": {
+            "url": app.stripe.site,
+            "script": format!("{}/v3/stripe.js", app.stripe.site),
+            "secret_key": "sk_test_backstage",
+            "publishable_key": "pk_test_backstage",
+            "webhook_secret": app.keep.read(|state| state.stripe.webhook_secret.clone()),
+        },
     })
 }
 
@@ -135,6 +151,11 @@ fn settle_in(args: &Args, keep: &Keep, http_port: u16, smtp_port: u16) -> anyhow
         } else if state.livekit_secret.is_empty() {
             state.livekit_secret = chance::secret();
         }
+        if let Some(secret) = &args.stripe_webhook_secret {
+            state.stripe.webhook_secret.clone_from(secret);
+        } else if state.stripe.webhook_secret.is_empty() {
+            state.stripe.webhook_secret = stripe::endpoint::secret();
+        }
         args.livekit_webhook.iter().for_each(|url| state.media.add_url(url.clone()));
         state.livekit_secret.clone()
     });
@@ -154,6 +175,8 @@ fn serve(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<actix_web::dev
             .app_data(web::PayloadConfig::new(limits::HTTP_BODY_BYTES_MAX))
             .configure(livekit::routes::calls)
             .configure(livekit::routes::controls)
+            .configure(stripe::routes::calls)
+            .configure(stripe::routes::controls)
             .configure(control::routes)
             .configure(mail::page::routes)
             .default_service(web::route().to(nobody))

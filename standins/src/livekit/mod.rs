@@ -4,7 +4,6 @@
 //! the answers of each call, the events with their order and their fields, the tries of a webhook.
 
 pub mod act;
-pub mod courier;
 pub mod json;
 pub mod media;
 pub mod play;
@@ -12,3 +11,4 @@ pub mod rooms;
 pub mod routes;
 pub mod token;
 pub mod twirp;
+pub mod webhook;

@@ -6,4 +6,5 @@ mod controls;
 mod livekit;
 mod mail;
 mod standins;
+mod stripe;
 mod webhooks;
