@@ -234,8 +234,9 @@ impl Entitlement {
 ///
 /// A ban closes every door of its space. Staff enter by their role. Otherwise grants are a union: of those that open it,
 /// the one that lasts longest decides, the older one where two last as long; of those that do not, the first refusal in
-/// the order of [`Refusal`] is told. A grant on another experience alone says nothing but "not included", and that only
-/// while it is in force.
+/// the order of [`Refusal`] is told, and of several that say the same, the one that opens first, or else the newest. A grant
+/// on another experience alone says nothing but "not included", and that only while it is in force. In which order the grants
+/// stand makes no difference.
 #[must_use]
 pub fn judge(now: Timestamp, rights: &Rights, opening: &Opening) -> Entitlement {
     if rights.bans.iter().any(|ban| ban.space == opening.space && ban.holds(now)) {
@@ -245,7 +246,7 @@ pub fn judge(now: Timestamp, rights: &Rights, opening: &Opening) -> Entitlement 
         return Entitlement { allowed: true, reason: Reason::Staff, grant: None, expires_at: None, refused_for: None };
     }
     let mut longest: Option<(Option<Timestamp>, GrantId)> = None;
-    let mut refusal = (Refusal::NoGrant, None);
+    let mut refusal: (Refusal, Option<&Grant>) = (Refusal::NoGrant, None);
     for grant in rights.grants.iter().filter(|grant| grant.space == opening.space) {
         let told = match (grant.standing(now), grant.opens.includes(opening.experience)) {
             (Standing::Open { until }, true) => {
@@ -258,8 +259,8 @@ pub fn judge(now: Timestamp, rights: &Rights, opening: &Opening) -> Entitlement 
             (Standing::Closed(_), false) if is_about_another(grant, opening) => continue,
             (Standing::Closed(refusal), _) => refusal,
         };
-        if told < refusal.0 {
-            refusal = (told, Some(grant.id));
+        if told < refusal.0 || (told == refusal.0 && refusal.1.is_none_or(|other| speaks_before(told, grant, other))) {
+            refusal = (told, Some(grant));
         }
     }
     match longest {
@@ -270,7 +271,7 @@ pub fn judge(now: Timestamp, rights: &Rights, opening: &Opening) -> Entitlement 
         None if !opening.space_published && refusal.0 > Refusal::SpaceUnpublished => {
             Entitlement::refused(Refusal::SpaceUnpublished, None)
         }
-        None => Entitlement::refused(refusal.0, refusal.1),
+        None => Entitlement::refused(refusal.0, refusal.1.map(|grant| grant.id)),
     }
 }
 
@@ -281,6 +282,12 @@ fn outlasts(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
         (None, Some(_)) => true,
         (Some(one), Some(other)) => one > other,
     }
+}
+
+/// Which of two grants with the same refusal speaks: where a door opens later, the one that opens it first; else the newest.
+fn speaks_before(told: Refusal, one: &Grant, other: &Grant) -> bool {
+    let waits = |grant: &Grant| if told == Refusal::NotYet { grant.starts_at } else { Timestamp(0) };
+    (waits(one), other.id) < (waits(other), one.id)
 }
 
 /// Whether the grant was for one experience, and not for this one.

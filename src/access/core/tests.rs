@@ -1,5 +1,10 @@
 //! The judge against tables written by hand, and against a second judge that knows no shortcuts.
 
+mod agreement;
+mod history;
+mod reference;
+mod rows;
+
 use std::sync::Arc;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -146,6 +151,21 @@ fn the_grant_that_lasts_longest_decides_and_the_older_of_two_equals() {
     assert_eq!(decides(&[until(9, 3_000), until(4, 3_000)]), (4, Some(Timestamp(3_000))));
     let late = Grant { status: Status::PastDue, past_due_until: Some(Timestamp(1_500)), ..grant(1) };
     assert_eq!(decides(&[late, until(2, 1_400)]), (1, Some(Timestamp(1_500))));
+}
+
+#[test]
+fn of_grants_that_are_refused_alike_the_first_to_open_speaks_or_else_the_newest() {
+    let later = |number, ms: i64| Grant { starts_at: Timestamp(ms), ..grant(number) };
+    let revoked = |number| Grant { status: Status::Revoked, ..grant(number) };
+    let speaks = |mut grants: Vec<Grant>| {
+        let told = judge(NOW, &holding(grants.clone()), &stage()).refused_for.unwrap();
+        grants.reverse();
+        assert_eq!(judge(NOW, &holding(grants), &stage()).refused_for, Some(told), "a table has no order");
+        told.0.as_u128() - 100
+    };
+    assert_eq!(speaks(vec![later(1, 3_000), later(2, 2_000), later(3, 4_000)]), 2);
+    assert_eq!(speaks(vec![later(1, 2_000), later(2, 2_000)]), 2);
+    assert_eq!(speaks(vec![revoked(5), revoked(9), revoked(7), later(2, 2_000)]), 9);
 }
 
 #[test]

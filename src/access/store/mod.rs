@@ -111,12 +111,13 @@ async fn changes(connection: &mut AsyncPgConnection, since: Timestamp) -> Result
     Ok(rows.into_iter().map(|row| Change { number: row.number, user: row.user_id.into() }).collect())
 }
 
-/// Grants whose time is up say so. No answer changes by this, since the judge looks at the time.
+/// Grants whose time is up say so. No answer changes by this, since the judge looks at the time; of a late payment it tells
+/// first that the grace is over, so such a grant stays as it is.
 async fn mark_expired(connection: &mut AsyncPgConnection, now: Timestamp) -> Result<(), StoreError> {
     diesel::sql_query(
         "update access_grants set status = 'expired', ended_at = expires_at, version = version + 1
           where id in (select id from access_grants
-                        where status in ('active', 'trialing', 'past_due') and expires_at is not null and expires_at <= $1
+                        where status in ('active', 'trialing') and expires_at is not null and expires_at <= $1
                         order by expires_at limit $2 for update skip locked)",
     )
     .bind::<Timestamptz, _>(now.to_utc())

@@ -170,6 +170,22 @@ async fn tidying_writes_down_what_has_expired_and_changes_no_answer() {
 }
 
 #[tokio::test]
+async fn a_late_payment_whose_grace_and_time_are_over_is_told_alike_before_and_after_tidying() {
+    let Database { store, .. } = Database::fresh();
+    let house = House::build(&store).await;
+    let ann = someone(&store, "ann@x.test").await;
+    insert(&store, free(ann, &house)).await.unwrap();
+    super::sql(&store, "update access_grants set status = 'past_due', past_due_until = expires_at".to_owned()).await;
+    let source = PgRights::new(store.clone());
+    let opening = source.openings(vec![house.stage]).await.unwrap()[0].1;
+    let later = NOW.plus(Duration::from_secs(8 * 86_400));
+    for _ in 0..2 {
+        assert_eq!(judge(later, &source.rights(vec![ann]).await.unwrap()[0], &opening).reason.word(), "past_due_over");
+        source.tidy(later).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_long_list_is_read_page_by_page_without_a_hole_or_a_double() {
     let Database { store, .. } = Database::fresh();
     let house = House::build(&store).await;
