@@ -201,6 +201,10 @@ pub const LEASE_SECS: u32 = 30;
 pub const OVER_IS_SHOWN: Duration = Duration::from_secs(3600);
 /// Devices of one person whose tokens are remembered in an experience; more than any household has at once.
 pub const TOKEN_DEVICES_MAX: usize = 32;
+/// Devices of one person in an experience that gave way to others and are kept out until they come anew; more than anybody has.
+pub const DEVICES_REPLACED_MAX: usize = 32;
+/// How long such a device is kept out when it comes back by itself: longer than any media token of it may be good.
+pub const DEVICE_REPLACED_KEPT: Duration = Duration::from_secs(7_200);
 /// How long a viewer's media token lives (rule L10: at most 10 minutes).
 pub const MEDIA_TOKEN_TTL: Duration = Duration::from_secs(600);
 /// When a viewer is given the next one: two minutes before the old one ends.

@@ -8,7 +8,7 @@ use std::{
 use super::{
     board::Loudspeaker,
     core::{
-        audience::{Audience, Count},
+        audience::{Audience, Count, DeviceRule, Replaced},
         health::{Gauge, Stats},
         reaction::Tally,
         signal::{Signal, Verdict},
@@ -21,7 +21,11 @@ use crate::{
     ids::{UserId, ViewerId},
     limits::{AUDIENCE_EVERY, REACTIONS_EVERY},
     socket::door::{Kind, Seat},
+    storefront::core::experience::DevicePolicy,
 };
+
+/// What whoever was admitted once is measured by when everybody is counted anew.
+const ANYBODY: DeviceRule = DeviceRule { devices_max: usize::MAX, policy: DevicePolicy::RefuseNewcomer };
 
 /// Who is there and what they do.
 #[derive(Debug, Default)]
@@ -58,7 +62,7 @@ impl Crowd {
         for seat in seats {
             *sockets.entry(seat.session).or_default() += 1;
             if !self.audience.holds(seat.session) {
-                let _no_limit = self.admit(seat, usize::MAX);
+                let _no_limit = self.admit(seat, ANYBODY);
             }
         }
         self.studios.retain(|studio| sockets.contains_key(studio));
@@ -66,28 +70,27 @@ impl Crowd {
         self.audience_news = true;
     }
 
-    /// Gives a place.
+    /// Gives a place; says which devices of the same person had to give way.
     ///
     /// # Errors
-    /// When the person watches on too many other devices.
-    pub fn admit(&mut self, seat: &Seat, devices_max: usize) -> Result<(), AdmitRefusal> {
+    /// When the person watches on too many other devices, and none of them gives way.
+    pub fn admit(&mut self, seat: &Seat, rule: DeviceRule) -> Result<Vec<Replaced>, AdmitRefusal> {
         match seat.kind {
             Kind::Viewer => {
-                self.audience
-                    .admit(seat.session, seat.user, &seat.device, seat.staff, devices_max)
-                    .map_err(|_| AdmitRefusal::DeviceLimit)?;
-                self.audience_news = true;
+                let admitted = self.audience.admit(seat.session, seat.user, &seat.device, seat.staff, rule);
+                self.audience_news |= admitted.is_ok();
+                admitted.map_err(|_| AdmitRefusal::DeviceLimit)
             }
             Kind::Studio => {
                 self.studios.insert(seat.session);
+                Ok(vec![])
             }
         }
-        Ok(())
     }
 
     /// Whether a newcomer on this device would be given a place.
-    pub fn has_room(&self, user: UserId, device: &str, devices_max: usize) -> bool {
-        self.audience.has_room(user, device, devices_max)
+    pub fn has_room(&self, user: UserId, device: &str, rule: DeviceRule) -> bool {
+        self.audience.has_room(user, device, rule)
     }
 
     /// So many sockets of `viewer` are here now.
@@ -193,7 +196,7 @@ mod tests {
             basis: Basis::Login(uuid::Uuid::from_u128(4).into()),
             good_until: Timestamp(i64::MAX),
         };
-        crowd.admit(&studio, 1).expect("a studio is not counted by devices");
+        crowd.admit(&studio, ANYBODY).expect("a studio is not counted by devices");
         let up = Some(Verdict::Up(Feed::Browser, Witness::Studio));
         assert_eq!(crowd.sent(now, viewer, true, Stats::default()), up);
         assert_eq!(crowd.gauge.health(now), Health::Unknown);

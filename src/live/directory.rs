@@ -8,7 +8,7 @@ use super::{
     core::{broadcast::Event, health},
     experience_actor::{ExperienceActor, Ports},
     media::Hook,
-    order::{AdmitRefusal, CommandFault, Eviction, NewBroadcast, Order, RightsEnded, View},
+    order::{AdmitRefusal, Coming, CommandFault, Eviction, NewBroadcast, Order, RightsEnded, View},
     rights::{LiveRights, Right},
     seating::{Chair, Seating},
     tally,
@@ -151,11 +151,11 @@ impl Directory {
     /// Gives somebody a place, which is kept until it is dropped. Whoever stops waiting for it leaves nothing behind.
     ///
     /// # Errors
-    /// When the person watches on too many devices, or it cannot be had just now.
-    pub async fn admit(&self, seat: Arc<Seat>) -> Result<Place, AdmitRefusal> {
+    /// When the person watches on too many devices, or this one gave way to another, or it cannot be had just now.
+    pub async fn admit(&self, seat: Arc<Seat>, coming: Coming) -> Result<Place, AdmitRefusal> {
         let place = self.arrive(seat.clone());
         let (experience, chair) = (seat.experience, place.1);
-        let asked = self.keeper.ask(experience, |reply| Order::Admit(seat.clone(), chair, reply)).await;
+        let asked = self.keeper.ask(experience, |reply| Order::Admit(seat.clone(), chair, coming, reply)).await;
         asked.map_err(|_unheard| AdmitRefusal::Unavailable)??;
         // a right that ended between the door's look and the arrival told nobody, for nobody was inside
         let right = match seat.kind {
@@ -235,8 +235,9 @@ impl Directory {
         stay.tokens.push((device.into(), until));
     }
 
-    /// Forgets those who left and whose tokens have run out.
+    /// Forgets those who left and whose tokens have run out, and devices that gave way long ago.
     pub fn forget_absent(&self, now: Timestamp) {
+        self.seating.forget_replaced(now);
         self.inside.retain(|_, stays| {
             stays.forget_absent(now);
             !stays.0.is_empty()

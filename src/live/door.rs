@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     directory::Directory,
     media::identity_of,
-    order::AdmitRefusal,
+    order::{AdmitRefusal, Coming},
     rights::{LiveRights, Right},
     ticket::{self, Bearer},
 };
@@ -23,7 +23,8 @@ use crate::{
     limits::{MEDIA_TOKEN_RENEW, MEDIA_TOKEN_TTL},
     provider::livekit::{MediaKey, viewer_token},
     socket::{
-        door::{Admission, Credential, Door, Kind, Knock, Seat},
+        codes::CloseCode,
+        door::{Admission, Credential, Door, Kind, Knock, Place, Seat},
         frame,
         hub::{MediaPlan, Minted, Minter},
     },
@@ -130,10 +131,17 @@ impl Door for LiveDoor {
             let device = knock.device.unwrap_or_else(|| session.to_string());
             let Bearer { basis, good_until, .. } = who;
             let seat = Arc::new(Seat { experience, user, device, session, kind, staff, basis, good_until });
-            let place = this.directory.admit(seat.clone()).await.map_err(Problem::from)?;
+            let coming = if claim.is_some() { Coming::Back } else { Coming::Anew };
+            let (place, over) = match this.directory.admit(seat.clone(), coming).await {
+                Ok(place) => (place, None),
+                // the browser's page learns a refusal before the upgrade by nothing but silence, and would come again
+                Err(AdmitRefusal::Replaced) => (Place::none(), Some(CloseCode::Replaced)),
+                Err(refusal @ (AdmitRefusal::DeviceLimit | AdmitRefusal::Unavailable)) => return Err(refusal.into()),
+            };
             Ok(Admission {
                 seat,
                 place,
+                over,
                 resume_secret: ticket::resume_secret(&this.ring, session, user, experience),
                 resume: claim.map(|claim| claim.seen),
             })
@@ -145,7 +153,7 @@ impl Door for LiveDoor {
 impl From<AdmitRefusal> for Problem {
     fn from(refusal: AdmitRefusal) -> Self {
         match refusal {
-            AdmitRefusal::DeviceLimit => Self::refused_entry("device_limit"),
+            AdmitRefusal::DeviceLimit | AdmitRefusal::Replaced => Self::refused_entry("device_limit"),
             AdmitRefusal::Unavailable => Self::new(Code::Unavailable).retry_after(std::time::Duration::from_secs(1)),
         }
     }

@@ -12,7 +12,7 @@ use futures_util::{FutureExt, future::join_all};
 use super::{
     lease::{Leases, Tenure},
     ledger::{Activation, Claim, Ledger},
-    media::{MediaFault, MediaServer, StillBarred, is_studio, user_of},
+    media::{MediaFault, MediaServer, StillBarred, device_of, is_studio, user_of},
     order::{Eviction, Order},
     rights::{LiveRights, Right},
     running::{Done, Heard, Job, Removal, Running, Surroundings},
@@ -295,11 +295,15 @@ impl ExperienceActor {
         }
     }
 
-    /// Whether somebody without a right still has none. What is not known keeps nobody in.
+    /// Whether somebody without a right still has none, or a device that gave way has not come anew. What is not known keeps
+    /// nobody in.
     fn still_barred(&self, identity: &str) -> StillBarred {
         let (rights, experience, user) = (self.ports.rights.clone(), self.experience, user_of(identity));
-        let runs = is_studio(identity);
+        let (runs, seating, identity) = (is_studio(identity), self.ports.seating.clone(), identity.to_owned());
         Arc::new(move || {
+            if is_replaced(&seating, experience, &identity) {
+                return true;
+            }
             let right = user
                 .map(|user| if runs { rights.may_run(user, experience) } else { rights.may_watch(user, experience) });
             !matches!(right, Some(Right::Yes { .. }))
@@ -349,7 +353,9 @@ async fn ask(ports: &Ports, owner: &Owner, room: &str) -> Result<Heard, MediaFau
 /// Puts people out, and again shortly after: one who was just joining is not there the first time. Gives back the evictions of
 /// those who could not be put out.
 async fn remove(ports: Arc<Ports>, owner: Owner, removal: Removal) -> BTreeMap<UserId, Eviction> {
-    let Removal { room, identities, mut evictions } = removal;
+    let Removal { room, mut identities, mut evictions } = removal;
+    let replaced = |identity: &String| is_replaced(&ports.seating, owner.experience, identity);
+    let gave_way: BTreeSet<String> = identities.iter().filter(|identity| replaced(identity)).cloned().collect();
     for wait in [Duration::ZERO, MEDIA_REMOVE_AGAIN] {
         if !wait.is_zero() {
             ports.clock.sleep_until(ports.clock.now().plus(wait)).await;
@@ -357,6 +363,8 @@ async fn remove(ports: Arc<Ports>, owner: Owner, removal: Removal) -> BTreeMap<U
         if !owner.may_act() {
             return evictions; // the owner asks who is there, and puts out whom it finds
         }
+        // a device that has come anew since is welcome
+        identities.retain(|identity| replaced(identity) || !gave_way.contains(identity));
         let removed = join_all(identities.iter().map(|identity| ports.media.remove(&room, identity))).await;
         let mut still_in = BTreeSet::new();
         for (identity, fault) in identities.iter().zip(removed).filter_map(|(who, done)| Some((who, done.err()?))) {
@@ -373,6 +381,12 @@ async fn remove(ports: Arc<Ports>, owner: Owner, removal: Removal) -> BTreeMap<U
         });
     }
     evictions
+}
+
+/// Whether it is a device that gave way to another one and has not come anew.
+fn is_replaced(seating: &Seating, experience: ExperienceId, identity: &str) -> bool {
+    let whose = user_of(identity).zip(device_of(identity));
+    whose.is_some_and(|(user, device)| seating.is_replaced(experience, user, device))
 }
 
 impl Actor for ExperienceActor {

@@ -2,7 +2,10 @@
 
 use futures_util::future::BoxFuture;
 
-use super::core::broadcast::{Broadcast, Event, Settings};
+use super::core::{
+    audience::DeviceRule,
+    broadcast::{Broadcast, Event, Settings},
+};
 use crate::{
     clock::Timestamp,
     ids::{BroadcastId, ExperienceId, SpaceId, TeamId, UserId},
@@ -18,8 +21,8 @@ pub struct Profile {
     pub space: SpaceId,
     /// What the creator has set.
     pub settings: Settings,
-    /// Devices of one person that may watch at once.
-    pub devices_max: usize,
+    /// On how many devices one person may watch at once.
+    pub devices: DeviceRule,
 }
 
 /// A broadcast as the store has it.

@@ -112,6 +112,12 @@ pub fn user_of(identity: &str) -> Option<UserId> {
     identity.split_once(':').and_then(|(user, _)| user.parse().ok())
 }
 
+/// The device of an identity of ours.
+#[must_use]
+pub fn device_of(identity: &str) -> Option<&str> {
+    identity.split_once(':').map(|(_, device)| device)
+}
+
 /// Whether it is a creator's way in, by which they publish.
 #[must_use]
 pub fn is_studio(identity: &str) -> bool {

@@ -35,7 +35,7 @@ pub enum Order {
     /// Make sure that the open broadcast has its room, for somebody who is about to publish.
     Room(BroadcastId, Reply<Result<View, CommandFault>>),
     /// Give somebody a place.
-    Admit(Arc<Seat>, Chair, Reply<Result<(), AdmitRefusal>>),
+    Admit(Arc<Seat>, Chair, Coming, Reply<Result<(), AdmitRefusal>>),
     /// Say whether a newcomer on this device would be given a place.
     HasRoom(UserId, String, Reply<bool>),
     /// A socket is gone: how many are left is looked up.
@@ -85,6 +85,15 @@ impl Order {
     }
 }
 
+/// How somebody comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coming {
+    /// As whoever comes for the first time, or wants to be here again.
+    Anew,
+    /// By itself, with the ticket to the place it had.
+    Back,
+}
+
 /// Whose right has ended.
 #[derive(Debug)]
 pub struct RightsEnded {
@@ -128,6 +137,9 @@ pub enum AdmitRefusal {
     /// A device too many.
     #[error("too many devices")]
     DeviceLimit,
+    /// The device gave way to another one and comes back by itself.
+    #[error("replaced by another device")]
+    Replaced,
     /// The actor cannot run just now.
     #[error("not just now")]
     Unavailable,

@@ -55,6 +55,8 @@ pub struct Facts {
     pub auto_start: bool,
     /// Devices of one person that may watch at once.
     pub device_limit: u32,
+    /// Whether the oldest device gives way beyond that, instead of the newcomer.
+    pub drops_oldest: bool,
 }
 
 /// A pass that opens an experience.
@@ -115,6 +117,8 @@ struct Row {
     auto_start: bool,
     #[diesel(sql_type = SmallInt)]
     device_limit: i16,
+    #[diesel(sql_type = Bool)]
+    drops_oldest: bool,
 }
 
 impl From<Row> for Facts {
@@ -137,6 +141,7 @@ impl From<Row> for Facts {
             publisher_grace_secs: count(row.publisher_grace_secs),
             auto_start: row.auto_start,
             device_limit: u32::try_from(row.device_limit).unwrap_or(1),
+            drops_oldest: row.drops_oldest,
         }
     }
 }
@@ -145,7 +150,8 @@ impl From<Row> for Facts {
 const FIND: &str = "
     select s.id as space, s.team_id as team, s.slug as space_slug, s.name as space_name, s.tagline,
            s.description as space_text, s.status as space_status, s.visibility, e.id as experience, e.slug, e.name,
-           e.description as text, e.lobby_lead_secs, e.publisher_grace_secs, e.auto_start, e.device_limit
+           e.description as text, e.lobby_lead_secs, e.publisher_grace_secs, e.auto_start, e.device_limit,
+           e.device_policy = 'drop_oldest' as drops_oldest
       from experiences e join spaces s on s.id = e.space_id
      where (s.slug = $1 or s.id = (select h.space_id from slug_history h where h.slug = $1))
        and (e.slug = $2 or e.id = (select h.experience_id from experience_slug_history h

@@ -4,6 +4,7 @@
 
 mod asking;
 mod job;
+mod place;
 mod saving;
 #[cfg(test)]
 mod tests;
@@ -19,19 +20,16 @@ use super::{
     crowd::Crowd,
     ledger::{Activation, Creation, Profile, Saved},
     media::{RoomSid, room_of},
-    order::{AdmitRefusal, CommandFault, Eviction, NewBroadcast, Order, StatsView, View},
+    order::{CommandFault, Eviction, NewBroadcast, Order, StatsView, View},
     rights::{LiveRights, Right},
-    seating::{Chair, Seating},
+    seating::Seating,
     tally,
 };
 use crate::{
     clock::Timestamp,
-    ids::{BroadcastId, ExperienceId, UserId, ViewerId},
-    limits::{MEDIA_ASK_AGAIN, ORDERS_WAITING_MAX, RECOUNT_EVERY},
-    socket::{
-        door::Seat,
-        hub::{Hub, MediaPlan},
-    },
+    ids::{BroadcastId, ExperienceId, UserId},
+    limits::{MEDIA_ASK_AGAIN, ORDERS_WAITING_MAX},
+    socket::hub::{Hub, MediaPlan},
     store::StoreError,
     supervision::Reply,
 };
@@ -70,6 +68,7 @@ pub struct Running {
     saved: Option<Saved>,
     pub(super) crowd: Crowd,
     pub(super) speaker: Loudspeaker,
+    hub: Arc<dyn Hub>,
     rights: Arc<dyn LiveRights>,
     seating: Seating,
     media_url: String,
@@ -131,6 +130,7 @@ impl Running {
             saved,
             crowd,
             speaker,
+            hub: around.hub.clone(),
             rights: around.rights.clone(),
             seating: around.seating.clone(),
             media_url: around.media_url.clone(),
@@ -215,9 +215,9 @@ impl Running {
             Order::Command(broadcast, event, answer) => self.command(now, broadcast, event, answer, &mut jobs),
             Order::Describe(answer) => answer.send(self.view(now)),
             Order::Room(broadcast, answer) => self.want_room(now, broadcast, answer, &mut jobs),
-            Order::Admit(seat, chair, answer) => self.admit(now, &seat, chair, answer),
+            Order::Admit(seat, chair, coming, answer) => self.admit(now, &seat, chair, coming, answer, &mut jobs),
             Order::HasRoom(user, device, answer) => {
-                answer.send(self.crowd.has_room(user, &device, self.profile.devices_max));
+                answer.send(self.crowd.has_room(user, &device, self.profile.devices));
             }
             Order::Left(viewer) => self.settle(now, viewer),
             Order::Subscribe(shard) => self.speaker.answer(shard),
@@ -252,32 +252,6 @@ impl Running {
     #[must_use]
     pub fn epoch(&self) -> i64 {
         self.speaker.epoch()
-    }
-
-    fn admit(&mut self, now: Timestamp, seat: &Seat, chair: Chair, answer: Reply<Result<(), AdmitRefusal>>) {
-        if answer.is_abandoned() {
-            return; // one who has gone away meanwhile would never leave
-        }
-        let admitted = self.crowd.admit(seat, self.profile.devices_max);
-        if admitted.is_ok() && !self.seating.admit(seat, chair) {
-            self.settle(now, seat.session); // gone in this very moment, and nobody will say so
-        }
-        answer.send(admitted);
-    }
-
-    fn settle(&mut self, now: Timestamp, viewer: ViewerId) {
-        self.crowd.settle(now, viewer, self.seating.sockets(self.experience, viewer));
-    }
-
-    /// A departure that a full mailbox refused left a mark; everybody is counted anew, but not for each mark.
-    fn recount_if_due(&mut self, now: Timestamp) {
-        if self.seating.take_unheard(self.experience) && self.recount_at.is_none() {
-            self.recount_at = Some(now.max(self.recounted_at.plus(RECOUNT_EVERY)));
-        }
-        if self.recount_at.is_some_and(|at| now >= at) {
-            (self.recount_at, self.recounted_at) = (None, now);
-            self.crowd.recount(now, &self.seating.seated(self.experience));
-        }
     }
 
     /// Takes what came of a job.

@@ -1,5 +1,6 @@
 //! Who sits where on this node. Doors and sockets write it without a mailbox, so it is right while an actor is not there, is
-//! behind, or cannot take a message; actors are only poked, and look here.
+//! behind, or cannot take a message; actors are only poked, and look here. Also which devices gave way to others, which has to
+//! outlive an actor just as well.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,9 @@ use std::{
 use dashmap::DashMap;
 
 use crate::{
-    ids::{ExperienceId, ViewerId},
+    clock::Timestamp,
+    ids::{ExperienceId, UserId, ViewerId},
+    limits::{DEVICE_REPLACED_KEPT, DEVICES_REPLACED_MAX},
     socket::door::{Kind, Seat},
 };
 
@@ -25,11 +28,19 @@ struct Hall {
     sittings: BTreeMap<(ViewerId, Chair), Sitting>,
     /// Somebody left and the actor could not be told.
     unheard: bool,
+    /// The devices of each person that gave way to others and have not come anew, the last one at the end.
+    replaced: BTreeMap<UserId, Vec<(String, Timestamp)>>,
+}
+
+impl Hall {
+    fn is_empty(&self) -> bool {
+        self.sittings.is_empty() && self.replaced.is_empty() && !self.unheard
+    }
 }
 
 struct Sitting {
     seat: Arc<Seat>,
-    /// The actor has given it a place; before that it is on its way in.
+    /// The actor has given it a place; before that it is on its way in, and after its device gave way on its way out.
     admitted: bool,
 }
 
@@ -109,8 +120,60 @@ impl Seating {
         taken
     }
 
+    /// A device gave way: its sockets hold no place any more, and no ticket of it is good until it comes anew.
+    pub fn replace(&self, now: Timestamp, experience: ExperienceId, user: UserId, device: &str) {
+        let mut hall = self.0.of.entry(experience).or_default();
+        let on_it = |sitting: &&mut Sitting| {
+            let seat = &sitting.seat;
+            seat.user == user && seat.device == device && seat.kind == Kind::Viewer
+        };
+        hall.sittings.values_mut().filter(on_it).for_each(|sitting| sitting.admitted = false);
+        let devices = hall.replaced.entry(user).or_default();
+        devices.retain(|(known, _)| known != device);
+        if devices.len() >= DEVICES_REPLACED_MAX {
+            devices.remove(0);
+        }
+        devices.push((device.to_owned(), now));
+    }
+
+    /// Whether a device gave way to another one and has not come anew.
+    #[must_use]
+    pub fn is_replaced(&self, experience: ExperienceId, user: UserId, device: &str) -> bool {
+        let hall = self.0.of.get(&experience);
+        hall.is_some_and(|hall| {
+            hall.replaced.get(&user).is_some_and(|all| all.iter().any(|(known, _)| known == device))
+        })
+    }
+
+    /// A device has come anew.
+    pub fn came_anew(&self, experience: ExperienceId, user: UserId, device: &str) {
+        if !self.is_replaced(experience, user, device) {
+            return;
+        }
+        if let Some(mut hall) = self.0.of.get_mut(&experience)
+            && let Some(devices) = hall.replaced.get_mut(&user)
+        {
+            devices.retain(|(known, _)| known != device);
+            if devices.is_empty() {
+                hall.replaced.remove(&user);
+            }
+        }
+        self.forget_empty(experience);
+    }
+
+    /// Forgets devices that gave way so long ago that nothing of them can be good any more.
+    pub fn forget_replaced(&self, now: Timestamp) {
+        self.0.of.retain(|_, hall| {
+            hall.replaced.retain(|_, devices| {
+                devices.retain(|(_, at)| now < at.plus(DEVICE_REPLACED_KEPT));
+                !devices.is_empty()
+            });
+            !hall.is_empty()
+        });
+    }
+
     fn forget_empty(&self, experience: ExperienceId) {
-        self.0.of.remove_if(&experience, |_, hall| hall.sittings.is_empty() && !hall.unheard);
+        self.0.of.remove_if(&experience, |_, hall| hall.is_empty());
     }
 }
 

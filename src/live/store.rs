@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    core::broadcast::{Broadcast, Settings, Stage},
+    core::{
+        audience::DeviceRule,
+        broadcast::{Broadcast, Settings, Stage},
+    },
     ledger::{Activation, Claim, Commit, Creation, Leased, Ledger, Profile, Record, Saved},
 };
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
         Store, StoreError,
         schema::{broadcast_events, broadcasts, experiences, leases, spaces},
     },
+    storefront::core::experience::DevicePolicy,
 };
 
 pub use read::{JournalRow, Whereabouts};
@@ -44,9 +48,13 @@ impl PgLedger {
         Self { store, clock, node, not_started, unanswered }
     }
 
-    fn settings(&self, row: &ProfileRow) -> Profile {
+    fn settings(&self, row: &ProfileRow) -> Result<Profile, StoreError> {
         let secs = |n: i32| Duration::from_secs(u64::try_from(n).unwrap_or(0));
-        Profile {
+        let policy = DevicePolicy::of(&row.device_policy).ok_or_else(|| StoreError::Corrupt {
+            table: "experiences",
+            why: format!("device_policy {:?}", row.device_policy),
+        })?;
+        Ok(Profile {
             team: TeamId(row.team_id),
             space: SpaceId(row.space_id),
             settings: Settings {
@@ -56,8 +64,8 @@ impl PgLedger {
                 not_started: self.not_started,
                 unanswered: self.unanswered,
             },
-            devices_max: usize::try_from(row.device_limit).unwrap_or(1),
-        }
+            devices: DeviceRule { devices_max: usize::try_from(row.device_limit).unwrap_or(1), policy },
+        })
     }
 }
 
@@ -69,6 +77,7 @@ struct ProfileRow {
     publisher_grace_secs: i32,
     auto_start: bool,
     device_limit: i16,
+    device_policy: String,
 }
 
 /// What the state carries, as the database keeps it.
@@ -136,6 +145,7 @@ async fn profile_row(
             experiences::publisher_grace_secs,
             experiences::auto_start,
             experiences::device_limit,
+            experiences::device_policy,
         ))
         .first(connection)
         .await
@@ -203,7 +213,7 @@ impl Ledger for PgLedger {
                 Some(None) => Ok(Claim::Elsewhere),
                 Some(Some((epoch, profile, row))) => {
                     let saved = row.map(Saved::try_from).transpose()?;
-                    Ok(Claim::Ours(Box::new(Activation { epoch, profile: this.settings(&profile), saved })))
+                    Ok(Claim::Ours(Box::new(Activation { epoch, profile: this.settings(&profile)?, saved })))
                 }
             }
         }
@@ -224,7 +234,7 @@ impl Ledger for PgLedger {
         let this = self.clone();
         async move {
             let row = this.store.run(move |connection| profile_row(connection, experience).boxed()).await?;
-            Ok(row.map(|row| this.settings(&row)))
+            row.map(|row| this.settings(&row)).transpose()
         }
         .boxed()
     }

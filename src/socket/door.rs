@@ -7,6 +7,7 @@ use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::codes::CloseCode;
 use crate::{
     clock::Timestamp,
     identity::Basis,
@@ -126,6 +127,12 @@ impl Place {
     pub fn new(on_gone: impl FnOnce() + Send + 'static) -> Self {
         Self(Some(Box::new(on_gone)))
     }
+
+    /// No place, of which nobody has to be told.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
 }
 
 impl Drop for Place {
@@ -149,6 +156,8 @@ pub struct Admission {
     pub seat: Arc<Seat>,
     /// The place it takes.
     pub place: Place,
+    /// Why the socket is closed before its first frame, where it may not stay and has to be told so by a `bye`.
+    pub over: Option<CloseCode>,
     /// The secret with which it may come back to this place; letters, digits, `-` and `_`.
     pub resume_secret: String,
     /// Where to go on from, when a claim was made and its secret is right.

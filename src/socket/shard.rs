@@ -161,6 +161,7 @@ impl Shard {
         head: &Bytes,
         early: &[u8],
     ) {
+        let over = admission.over;
         let connection = {
             let mut seats = self.seats.borrow_mut();
             let entry = seats.vacant_entry();
@@ -174,6 +175,9 @@ impl Shard {
         let seated = Seated(connection.clone());
         connection.answer_upgrade(head);
         self.catch_up(&connection, knocked);
+        if let Some(code) = over {
+            connection.leave(code, code.word(), Duration::ZERO);
+        }
         if connection.is_open() {
             self.gather(&connection);
         }
@@ -206,7 +210,10 @@ impl Shard {
 
     /// Keeps in mind whose right has ended for as long as somebody may still be on the way in with it.
     pub(super) fn remember_closing(&self, whom: Whom, code: CloseCode, reason: Reason, at: Duration) {
-        let ends_a_right = matches!(code, CloseCode::AccessEnded | CloseCode::SessionOver | CloseCode::RightsUnknown);
+        let ends_a_right = matches!(
+            code,
+            CloseCode::AccessEnded | CloseCode::SessionOver | CloseCode::RightsUnknown | CloseCode::Replaced
+        );
         if ends_a_right && !matches!(whom, Whom::Experience(_)) {
             self.closings.borrow_mut().insert(whom, Closing { code, reason, at });
         }

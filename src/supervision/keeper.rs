@@ -93,6 +93,13 @@ impl<T> Reply<T> {
         drop(self.0.send(answer));
     }
 
+    /// One whose answer a test waits for.
+    #[cfg(test)]
+    pub fn pair() -> (Self, oneshot::Receiver<T>) {
+        let (reply, answer) = oneshot::channel();
+        (Self(reply), answer)
+    }
+
     /// Whether nobody waits for the answer any more.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

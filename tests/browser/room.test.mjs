@@ -117,6 +117,17 @@ for (const [code, reason, slate] of [[4001, "signed_out", "signed_out"], [4009, 
     assert.equal(await link(), slate);
   });
 
+test("whoever went on watching elsewhere and wants to watch here after all comes anew, without the void ticket", async () => {
+  const engine = await enter("room-live", "live");
+  engine.say({ t: "bye", code: 4009, reason: "replaced", reconnect: false, after_ms: 0 });
+  engine.close(4009, "replaced");
+  await linked("replaced");
+  await page.getByRole("button", { name: "Watch here instead" }).click();
+  const again = await socket(1);
+  assert.deepEqual(again.offers, ["backstage.v1"]);
+  assert.equal(engine.device, again.device);
+});
+
 test("when access ends, the server's own door takes the place of the room", async () => {
   const engine = await enter("room-live", "live");
   await page.route(/\/room-live\?device=[\w-]+$/, async (route) => route.fulfill({ response: await route.fetch({ url: `${site.url}door-revoked` }) }));

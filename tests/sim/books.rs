@@ -10,10 +10,14 @@ use std::{
 use backstage::{
     ids::{BroadcastId, ExperienceId, SpaceId, TeamId, UserId},
     live::{
-        core::broadcast::{Broadcast, EndReason, Settings, Stage},
+        core::{
+            audience::DeviceRule,
+            broadcast::{Broadcast, EndReason, Settings, Stage},
+        },
         ledger::{Activation, Claim, Commit, Creation, Leased, Ledger, Profile, Record, Saved},
     },
     store::StoreError,
+    storefront::core::experience::DevicePolicy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
@@ -30,6 +34,7 @@ const LEASE: u64 = backstage::limits::LEASE_SECS as u64 * 1_000;
 pub struct Books {
     world: World,
     pub settings: Settings,
+    pub devices: DeviceRule,
     rows: Arc<Mutex<Rows>>,
     engine: u32,
     node: u32,
@@ -75,7 +80,8 @@ enum Weather {
 
 impl Books {
     pub fn new(world: World, settings: Settings) -> Self {
-        Self { world, settings, rows: Arc::default(), engine: 0, node: 0, way: Arc::default() }
+        let devices = DeviceRule { devices_max: 3, policy: DevicePolicy::RefuseNewcomer };
+        Self { world, settings, devices, rows: Arc::default(), engine: 0, node: 0, way: Arc::default() }
     }
 
     /// The same store, for another engine, on the same node or on another.
@@ -162,7 +168,7 @@ impl Books {
 
     fn profile_now(&self) -> Profile {
         let (team, space) = (TeamId(Uuid::from_u128(1)), SpaceId(Uuid::from_u128(2)));
-        Profile { team, space, settings: self.settings, devices_max: 3 }
+        Profile { team, space, settings: self.settings, devices: self.devices }
     }
 
     fn take_over(&self, of: ExperienceId) -> Claim {
@@ -406,4 +412,13 @@ pub fn some_settings(world: &World) -> Settings {
         not_started: Duration::from_secs(90),
         unanswered: Duration::from_secs(60),
     }
+}
+
+/// On how many devices people watch in one life: on all they have, or on one, which gives way to the next.
+pub fn some_devices(world: &World) -> DeviceRule {
+    if world.chance(50) {
+        return DeviceRule { devices_max: 3, policy: DevicePolicy::RefuseNewcomer };
+    }
+    world.note_all(Seen::OneDevice);
+    DeviceRule { devices_max: 1, policy: DevicePolicy::DropOldest }
 }

@@ -6,7 +6,10 @@ use backstage::{
     clock::Timestamp,
     identity::Basis,
     ids::{BroadcastId, LoginId, UserId},
-    live::media::{Hook, HookKind, room_of},
+    live::{
+        media::{Hook, HookKind, room_of},
+        order::Coming,
+    },
     socket::door::{Kind, Seat},
 };
 
@@ -57,7 +60,7 @@ impl Scene {
             broadcasts.push(id);
             for number in 0..3 {
                 let seat = viewer(&house, of, person(20 + number));
-                audience.push(house.knock(seat, None).await.expect("a place"));
+                audience.push(house.knock(seat, None, Coming::Anew).await.expect("a place"));
             }
         }
         world.pause(2_000).await;

@@ -14,6 +14,7 @@ use backstage::{
         experience_actor::{ExperienceActor, Ports},
         lease::{self, Leases},
         media::{Hook, HookKind, MediaServer},
+        order::Coming,
         rights::{LiveRights, Right},
         seating::Seating,
     },
@@ -27,7 +28,7 @@ use crate::{
     rights::{Memory, Truth},
     shards::{Held, Life, Shards},
     stage::{Stage, broadcast_of},
-    world::{Bug, Seen, World, experience, experiences, scene_of},
+    world::{Bug, Seen, World, experience, experiences, number_of, scene_of},
 };
 
 /// What fits into an actor's mailbox: enough for everyday life, little enough for a flood.
@@ -183,7 +184,7 @@ impl House {
     }
 
     /// The door: judged and admitted.
-    async fn admit(&self, seat: Arc<Seat>) -> Option<(Engine, Place)> {
+    async fn admit(&self, seat: Arc<Seat>, coming: Coming) -> Option<(Engine, Place)> {
         let engine = self.engine();
         let at = seat.experience;
         engine.memory.learn(seat.user, at).await;
@@ -194,19 +195,24 @@ impl House {
         if !matches!(right, Right::Yes { .. }) {
             return None;
         }
-        let place = engine.directory.admit(seat).await.ok()?;
+        let place = engine.directory.admit(seat, coming).await.ok()?;
         Some((engine, place))
     }
 
     /// The door, for somebody who does not wait for ever: admitted, seated.
-    pub async fn knock(&self, seat: Arc<Seat>, resume: Option<ResumePoint>) -> Option<(Engine, Held)> {
+    pub async fn knock(&self, seat: Arc<Seat>, resume: Option<ResumePoint>, coming: Coming) -> Option<(Engine, Held)> {
+        let knocked = self.world.ms();
+        if let (Coming::Anew, Ok(device)) = (coming, seat.device.parse()) {
+            let user = seat.user.0.as_u128();
+            self.world.note(number_of(seat.experience), Seen::Anew { user, device });
+        }
         let patience = if self.world.fault(100) { self.world.below(60) } else { 5_000 };
-        let admitted = tokio::time::timeout(Duration::from_millis(patience), self.admit(seat.clone())).await;
+        let admitted = tokio::time::timeout(Duration::from_millis(patience), self.admit(seat.clone(), coming)).await;
         let (engine, place) = admitted.ok().flatten()?;
         if self.world.chance(20) {
             self.world.some_time(3).await; // much may happen between the answer and the sitting down
         }
-        let held = engine.shards.seat(seat, place, resume)?;
+        let held = engine.shards.seat(seat, place, resume, knocked)?;
         Some((engine, held))
     }
 

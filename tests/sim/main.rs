@@ -157,6 +157,11 @@ fn a_place_that_outlives_its_socket_is_found() {
 }
 
 #[test]
+fn survive_093_a_device_that_gave_way_and_stays_is_found() {
+    finds(Bug::DeviceKept, &["devices"]);
+}
+
+#[test]
 fn survive_014_an_owner_that_acts_when_its_lease_is_over_is_found() {
     finds(Bug::LeaseForEver, &["lease"]);
 }

@@ -7,7 +7,7 @@ use backstage::{
     live::{
         core::broadcast::Event,
         media::{STUDIO_DEVICE, identity_of, room_of},
-        order::{CommandFault, NewBroadcast, View},
+        order::{Coming, CommandFault, NewBroadcast, View},
         rights::{LiveRights, Right},
     },
     socket::{
@@ -54,8 +54,14 @@ pub async fn watch(house: House, user: UserId, device: u64) {
         let keeps = world.chance(75);
         let session = ticket.place.filter(|_| keeps).unwrap_or_else(|| house.fresh_viewer());
         let resume = ticket.seen.filter(|_| keeps);
+        let coming = if ticket.place == Some(session) { Coming::Back } else { Coming::Anew };
         let seat = seat(at, user, device.to_string(), session, Kind::Viewer);
-        let Some((engine, held)) = house.knock(seat.clone(), resume).await else { continue };
+        let Some((engine, held)) = house.knock(seat.clone(), resume, coming).await else {
+            if world.chance(50) {
+                *ticket = Ticket::default(); // its person presses the button, or loads the page again
+            }
+            continue;
+        };
         ticket.place = Some(session);
         ticket.seen = sit(&house, &engine, held, &seat).await;
     }
@@ -202,7 +208,7 @@ async fn perform(house: &House, at: ExperienceId, user: UserId, broadcast: Broad
         }
         if socket.as_mut().is_none_or(|(on, held, _)| on.number != engine.number || held.closed.try_recv() != empty()) {
             let seat = seat(at, user, STUDIO_DEVICE.to_owned(), house.fresh_viewer(), Kind::Studio);
-            socket = house.knock(seat.clone(), None).await.map(|(engine, held)| (engine, held, seat));
+            socket = house.knock(seat.clone(), None, Coming::Anew).await.map(|(engine, held)| (engine, held, seat));
         }
         if !engine.stage.is_in(&room, &identity) {
             let may = house.truth.may(user, at, true);

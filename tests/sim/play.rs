@@ -6,7 +6,7 @@ use backstage::{
 };
 
 use crate::{
-    books::{Books, some_settings},
+    books::{Books, some_devices, some_settings},
     house::{Change, House, MAILBOX, person},
     people,
     stage::Stage,
@@ -40,7 +40,8 @@ pub fn live(seed: u64, bug: Option<Bug>) -> Life {
     paused(async move {
         let world = World::new(seed, bug);
         let settings = some_settings(&world);
-        let books = Books::new(world.clone(), settings);
+        let mut books = Books::new(world.clone(), settings);
+        books.devices = some_devices(&world);
         let house = House::new(world.clone(), books, Stage::new(world.clone()));
         populate(&house);
         actix_rt::spawn(weather(house.clone()));

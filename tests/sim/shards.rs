@@ -48,6 +48,8 @@ struct Inner {
     letters: Vec<VecDeque<(ExperienceId, Letter)>>,
     topics: Vec<BTreeMap<ExperienceId, Topic>>,
     life: Life,
+    /// Places of devices that gave way, and when: for those who are let in and have not sat down.
+    replaced: BTreeMap<ViewerId, u64>,
 }
 
 /// How an engine's sockets stand.
@@ -91,6 +93,7 @@ impl Shards {
             letters: (0..count).map(|_| VecDeque::new()).collect(),
             topics: (0..count).map(|_| BTreeMap::new()).collect(),
             life: Life::Open,
+            replaced: BTreeMap::new(),
         });
         let arrived = (0..count).map(|_| Notify::new()).collect();
         let shared = Arc::new(Shared { inner, arrived, directory: Mutex::default() });
@@ -150,8 +153,8 @@ impl Shards {
         }
     }
 
-    /// Seats one who was admitted.
-    pub fn seat(&self, seat: Arc<Seat>, place: Place, resume: Option<ResumePoint>) -> Option<Held> {
+    /// Seats one who was admitted, and carries out what was ordered since it knocked.
+    pub fn seat(&self, seat: Arc<Seat>, place: Place, resume: Option<ResumePoint>, knocked: u64) -> Option<Held> {
         let socket = u64::try_from(self.world.fresh()).ok()?;
         let shard = usize::try_from(self.world.below(u64::from(SHARDS))).ok()?;
         let (sender, closed) = oneshot::channel();
@@ -163,6 +166,8 @@ impl Shards {
         let first = inner.topics[shard].entry(of).or_default().awaits_board();
         let (viewer, user) = (seat.session.0.as_u128(), seat.user.0.as_u128());
         let (device, studio) = (seat.device.parse().unwrap_or(0), seat.kind == Kind::Studio);
+        let session = seat.session;
+        let gave_way = inner.replaced.get(&session).is_some_and(|at| *at >= knocked);
         inner
             .sockets
             .insert(socket, Socket { seat, shard, resume, greeted: false, closed: Some(sender), place, last: None });
@@ -172,6 +177,9 @@ impl Shards {
             self.ask(shard, of);
         } else {
             self.greet(shard, of);
+        }
+        if gave_way {
+            self.close(|seat| seat.session == session, CloseCode::Replaced);
         }
         Some(Held { socket, closed })
     }
@@ -365,6 +373,13 @@ impl Hub for Shards {
     }
 
     fn close_session(&self, session: ViewerId, code: CloseCode, _reason: Reason) {
+        if code == CloseCode::Replaced {
+            if self.world.has(Bug::DeviceKept) && self.world.chance(20) {
+                return;
+            }
+            let at = self.world.ms();
+            self.inner().replaced.insert(session, at);
+        }
         self.close(|seat| seat.session == session, code);
     }
 

@@ -62,6 +62,8 @@ pub enum Seen {
     Heard { socket: u64, line: Line },
     /// A socket is open; `after` is where it goes on from.
     Seated { socket: u64, viewer: u128, user: u128, device: u64, studio: bool },
+    /// A device knocks as one that comes for the first time.
+    Anew { user: u128, device: u64 },
     /// A socket goes on from where its last one stopped instead of from a snapshot.
     Recovered { socket: u64, epoch: u64, offset: u64 },
     /// A socket is gone.
@@ -88,6 +90,8 @@ pub enum Seen {
     Listed { engine: u32, asked: u64 },
     /// An engine ordered something of the media server for a broadcast it runs.
     Ordered { engine: u32 },
+    /// In this life one device of a person watches at a time, the one that came last.
+    OneDevice,
     /// Something is away from now on.
     Away { what: Part },
     /// It is back.
@@ -177,6 +181,8 @@ pub enum Bug {
     RightsUndelivered,
     /// Some sockets that are gone keep their place.
     PlaceKept,
+    /// Some devices that gave way keep their sockets.
+    DeviceKept,
     /// The store goes on saying that a lease is the node's when it is another's, and when the node cannot reach it.
     LeaseForEver,
 }

@@ -8,7 +8,26 @@ use crate::{
     clock::Timestamp,
     ids::{UserId, ViewerId},
     limits::VIEWER_GRACE,
+    storefront::core::experience::DevicePolicy,
 };
+
+/// How many devices of one person may watch at once, and which one gives way beyond that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceRule {
+    /// How many.
+    pub devices_max: usize,
+    /// Which one gives way.
+    pub policy: DevicePolicy,
+}
+
+/// A device that gave way to a newer one of the same person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Which.
+    pub device: String,
+    /// The places it had.
+    pub viewers: Vec<ViewerId>,
+}
 
 /// One viewer's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +35,8 @@ struct Held {
     user: UserId,
     device: String,
     staff: bool,
+    /// When its device came among this person's, as a number that only grows: it keeps it for as long as it has a place.
+    came: u64,
     /// Sockets that sit on this place; more than one only while a reconnect overlaps the old socket.
     sockets: u32,
     away_since: Option<Timestamp>,
@@ -43,31 +64,37 @@ pub struct Audience {
     places: BTreeMap<ViewerId, Held>,
     /// The places of each person.
     users: BTreeMap<UserId, Vec<ViewerId>>,
+    arrivals: u64,
     peak: u32,
     total: u32,
 }
 
 impl Audience {
-    /// Gives `viewer` a place, or the one it held; `devices_max` counts distinct devices of one person, staff exempt.
+    /// Gives `viewer` a place, or the one it held; `rule` counts distinct devices of one person, staff exempt. The devices that
+    /// had to give way have no place any more.
     ///
     /// # Errors
-    /// [`DeviceLimit`] when the person watches on that many other devices.
+    /// [`DeviceLimit`] when the person watches on that many other devices, and none of them gives way.
     pub fn admit(
         &mut self,
         viewer: ViewerId,
         user: UserId,
         device: &str,
         staff: bool,
-        devices_max: usize,
-    ) -> Result<(), DeviceLimit> {
+        rule: DeviceRule,
+    ) -> Result<Vec<Replaced>, DeviceLimit> {
         if let Some(held) = self.places.get_mut(&viewer).filter(|held| held.user == user && held.device == device) {
             held.sockets += 1;
             held.away_since = None;
-            return Ok(());
+            return Ok(vec![]);
         }
-        if !staff && !self.has_room(user, device, devices_max) {
+        if !staff && !self.has_room(user, device, rule) {
             return Err(DeviceLimit);
         }
+        let replaced = if staff { vec![] } else { self.make_room(user, device, rule.devices_max) };
+        let came = self.of_user(user).find(|(_, held)| held.device == device).map(|(_, held)| held.came);
+        let came = came.unwrap_or(self.arrivals);
+        self.arrivals += 1;
         // The same device without its ticket, such as a reloaded page, sits down where it sat; it is away nowhere any more.
         let returning = self.away_places(user, device);
         for old in &returning {
@@ -77,17 +104,37 @@ impl Audience {
             self.give_up(viewer);
         }
         self.total += u32::from(returning.is_empty());
-        let held = Held { user, device: device.to_owned(), staff, sockets: 1, away_since: None };
+        let held = Held { user, device: device.to_owned(), staff, came, sockets: 1, away_since: None };
         self.places.insert(viewer, held);
         self.users.entry(user).or_default().push(viewer);
         self.peak = self.peak.max(self.viewers());
-        Ok(())
+        Ok(replaced)
     }
 
     /// Whether a newcomer on this device of `user` would be given a place.
     #[must_use]
-    pub fn has_room(&self, user: UserId, device: &str, devices_max: usize) -> bool {
-        self.other_devices(user, device) < devices_max
+    pub fn has_room(&self, user: UserId, device: &str, rule: DeviceRule) -> bool {
+        match rule.policy {
+            DevicePolicy::DropOldest => true,
+            DevicePolicy::RefuseNewcomer => self.other_devices(user, device).len() < rule.devices_max,
+        }
+    }
+
+    /// Takes the places of as many other devices of `user` as have to give way: those where nobody sits any more first, then
+    /// those that came first.
+    fn make_room(&mut self, user: UserId, device: &str, devices_max: usize) -> Vec<Replaced> {
+        let mut others: Vec<_> = self.other_devices(user, device).into_iter().collect();
+        others.sort_unstable_by_key(|(_, age)| *age);
+        let too_many = (others.len() + 1).saturating_sub(devices_max);
+        let names: Vec<String> = others.into_iter().take(too_many).map(|(name, _)| name.to_owned()).collect();
+        names.into_iter().map(|device| self.replace(user, device)).collect()
+    }
+
+    fn replace(&mut self, user: UserId, device: String) -> Replaced {
+        let on_it = self.of_user(user).filter(|(_, held)| held.device == device);
+        let viewers: Vec<ViewerId> = on_it.map(|(viewer, _)| viewer).collect();
+        viewers.iter().for_each(|viewer| self.give_up(*viewer));
+        Replaced { device, viewers }
     }
 
     /// So many sockets of `viewer` are here now. When there is none, the place is kept for the viewer's grace, unless the device
@@ -180,12 +227,14 @@ impl Audience {
         away.map(|(viewer, _)| viewer).collect()
     }
 
-    fn other_devices(&self, user: UserId, device: &str) -> usize {
-        let others = self.of_user(user).filter(|(_, held)| held.device != device && !held.staff);
-        let mut devices: Vec<_> = others.map(|(_, held)| held.device.as_str()).collect();
-        devices.sort_unstable();
-        devices.dedup();
-        devices.len()
+    /// The devices of `user` that count, but for this one, each with whether somebody sits there and when it came.
+    fn other_devices(&self, user: UserId, device: &str) -> BTreeMap<&str, (bool, u64)> {
+        let mut devices = BTreeMap::new();
+        for (_, held) in self.of_user(user).filter(|(_, held)| held.device != device && !held.staff) {
+            let (sat_on, _) = devices.entry(held.device.as_str()).or_insert((false, held.came));
+            *sat_on |= held.sockets > 0;
+        }
+        devices
     }
 
     fn give_up(&mut self, viewer: ViewerId) {

@@ -1,12 +1,14 @@
 //! The rules of a broadcast, by table and by property.
 
+mod devices;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    audience::{Audience, DeviceLimit},
+    audience::{Audience, DeviceLimit, DeviceRule},
     broadcast::{Broadcast, CancelReason, Effect, EndReason, Event, Feed, Refusal, Settings, Stage, Witness, step},
     health::{Complaint, Gauge, Health, Stats, judge},
     invariant::breaches,
@@ -16,6 +18,7 @@ use crate::{
     clock::Timestamp,
     ids::{BroadcastId, ExperienceId, UserId, ViewerId},
     limits::{HEALTH_SILENCE, STUDIO_SILENCE, VIEWER_GRACE},
+    storefront::core::experience::DevicePolicy,
 };
 
 const T0: Timestamp = Timestamp(1_000_000);
@@ -241,23 +244,27 @@ fn user(n: u128) -> UserId {
     UserId(Uuid::from_u128(n))
 }
 
+fn refusing(devices_max: usize) -> DeviceRule {
+    DeviceRule { devices_max, policy: DevicePolicy::RefuseNewcomer }
+}
+
 #[test]
 fn a_device_that_is_back_is_away_nowhere_any_more() {
     let mut audience = Audience::default();
     for who in [1, 2] {
-        audience.admit(viewer(who), user(1), "tv", false, 3).unwrap();
+        audience.admit(viewer(who), user(1), "tv", false, refusing(3)).unwrap();
     }
     audience.settle(T0, viewer(1), 0);
     audience.settle(T0, viewer(2), 0);
-    audience.admit(viewer(3), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(3), user(1), "tv", false, refusing(3)).unwrap();
     assert_eq!(audience.count().now, 1);
 }
 
 #[test]
 fn a_device_that_sits_elsewhere_when_its_half_open_socket_is_noticed_is_not_counted_twice() {
     let mut audience = Audience::default();
-    audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
-    audience.admit(viewer(2), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(1), user(1), "tv", false, refusing(3)).unwrap();
+    audience.admit(viewer(2), user(1), "tv", false, refusing(3)).unwrap();
     audience.settle(T0, viewer(1), 0);
     assert_eq!((audience.count().now, audience.total()), (1, 2));
     audience.settle(T0, viewer(2), 0);
@@ -267,11 +274,11 @@ fn a_device_that_sits_elsewhere_when_its_half_open_socket_is_noticed_is_not_coun
 #[test]
 fn a_viewer_back_inside_the_grace_keeps_the_place_and_the_count_does_not_flap() {
     let mut audience = Audience::default();
-    audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(1), user(1), "tv", false, refusing(3)).unwrap();
     audience.settle(T0, viewer(1), 0);
     assert!(!audience.expire(T0.plus(VIEWER_GRACE).minus(Duration::from_millis(1))));
     assert_eq!(audience.count().now, 1);
-    audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(1), user(1), "tv", false, refusing(3)).unwrap();
     assert!(!audience.expire(T0.plus(2 * VIEWER_GRACE)));
     assert_eq!((audience.count().now, audience.total()), (1, 1));
 }
@@ -279,21 +286,21 @@ fn a_viewer_back_inside_the_grace_keeps_the_place_and_the_count_does_not_flap() 
 #[test]
 fn a_reloaded_page_without_its_ticket_is_not_counted_twice() {
     let mut audience = Audience::default();
-    audience.admit(viewer(1), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(1), user(1), "tv", false, refusing(3)).unwrap();
     audience.settle(T0, viewer(1), 0);
-    audience.admit(viewer(2), user(1), "tv", false, 3).unwrap();
+    audience.admit(viewer(2), user(1), "tv", false, refusing(3)).unwrap();
     assert_eq!((audience.count().now, audience.count().peak, audience.total()), (1, 1, 1));
 }
 
 #[test]
 fn survive_093_a_device_too_many_is_refused_and_staff_is_exempt() {
     let mut audience = Audience::default();
-    audience.admit(viewer(1), user(1), "tv", false, 2).unwrap();
-    audience.admit(viewer(2), user(1), "phone", false, 2).unwrap();
-    assert_eq!(audience.admit(viewer(3), user(1), "laptop", false, 2), Err(DeviceLimit));
-    assert_eq!(audience.admit(viewer(3), user(1), "phone", false, 2), Ok(()));
-    assert_eq!(audience.admit(viewer(4), user(2), "laptop", false, 2), Ok(()));
-    assert_eq!(audience.admit(viewer(5), user(1), "desk", true, 2), Ok(()));
+    audience.admit(viewer(1), user(1), "tv", false, refusing(2)).unwrap();
+    audience.admit(viewer(2), user(1), "phone", false, refusing(2)).unwrap();
+    assert_eq!(audience.admit(viewer(3), user(1), "laptop", false, refusing(2)), Err(DeviceLimit));
+    assert_eq!(audience.admit(viewer(3), user(1), "phone", false, refusing(2)), Ok(vec![]));
+    assert_eq!(audience.admit(viewer(4), user(2), "laptop", false, refusing(2)), Ok(vec![]));
+    assert_eq!(audience.admit(viewer(5), user(1), "desk", true, refusing(2)), Ok(vec![]));
     audience.evict(user(1));
     assert_eq!((audience.count().now, audience.count().users), (1, 1));
 }
@@ -309,7 +316,7 @@ proptest! {
             audience.expire(now);
             naive.retain(|(_, _, away)| away.is_none_or(|at| now < at.plus(VIEWER_GRACE)));
             if matches!(act, 0 | 1) {
-                audience.admit(viewer(who), user(who), "d", false, 1).unwrap();
+                audience.admit(viewer(who), user(who), "d", false, refusing(1)).unwrap();
                 match naive.iter_mut().find(|(v, _, _)| *v == who) {
                     Some((_, sockets, away)) => { *sockets += 1; *away = None; }
                     None => naive.push((who, 1, None)),

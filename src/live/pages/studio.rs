@@ -60,6 +60,7 @@ fn live_settings(facts: &Facts) -> LiveSettings {
         publisher_grace_secs: facts.publisher_grace_secs,
         auto_start: facts.auto_start,
         device_limit: facts.device_limit,
+        drops_oldest: facts.drops_oldest,
     }
 }
 

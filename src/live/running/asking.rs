@@ -10,7 +10,7 @@ use crate::{
             broadcast::{Event, Feed, Refusal, Stage, Witness},
             signal::Verdict,
         },
-        media::{Hook, HookKind, MediaFault, RoomSid, identity_of, is_studio, room_of, user_of},
+        media::{Hook, HookKind, MediaFault, RoomSid, device_of, identity_of, is_studio, room_of, user_of},
         order::{CommandFault, Eviction, RightsEnded, View},
         rights::Right,
         tally,
@@ -174,6 +174,8 @@ impl Running {
         let Some(user) = user_of(identity) else { return Right::No("no_grant".into()) };
         if is_studio(identity) {
             self.rights.may_run(user, self.experience)
+        } else if device_of(identity).is_some_and(|device| self.seating.is_replaced(self.experience, user, device)) {
+            Right::No("device_limit".into()) // it gave way, and its tokens are still about
         } else if self.is_on_air() {
             self.rights.may_watch(user, self.experience)
         } else {

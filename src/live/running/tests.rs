@@ -1,5 +1,7 @@
 //! One activation without an actor round it: what it makes of lists, webhooks and a media server that forgot.
 
+mod devices;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,7 +17,10 @@ use crate::{
     identity::Basis,
     ids::{BroadcastId, ExperienceId, LoginId, SpaceId, TeamId, UserId, ViewerId},
     live::{
-        core::broadcast::{Broadcast, Feed, Settings, Stage},
+        core::{
+            audience::DeviceRule,
+            broadcast::{Broadcast, Feed, Settings, Stage},
+        },
         ledger::{Activation, Commit, Profile, Saved},
         media::{Hook, HookKind, MediaFault, Participant, RoomSid, room_of},
         order::Order,
@@ -27,6 +32,7 @@ use crate::{
         door::{Kind, Seat},
         hub::{Hub, MediaChange, Publication, Reason, ShardId},
     },
+    storefront::core::experience::DevicePolicy,
 };
 
 const T0: Timestamp = Timestamp(1_795_262_400_000);
@@ -34,9 +40,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const BROADCAST: BroadcastId = BroadcastId(Uuid::from_u128(1));
 const EXPERIENCE: ExperienceId = ExperienceId(Uuid::from_u128(2));
 
-/// What sockets were told of where the picture is.
+/// What sockets were told of where the picture is, and the places that were closed.
 #[derive(Default)]
-struct Told(Mutex<Vec<&'static str>>);
+struct Told(Mutex<Vec<&'static str>>, Mutex<Vec<(ViewerId, CloseCode)>>);
 
 impl Hub for Told {
     fn publish(&self, _: ExperienceId, publication: Publication) {
@@ -58,7 +64,9 @@ impl Hub for Told {
 
     fn close_basis(&self, _: Basis, _: CloseCode, _: Reason) {}
 
-    fn close_session(&self, _: ViewerId, _: CloseCode, _: Reason) {}
+    fn close_session(&self, viewer: ViewerId, code: CloseCode, _: Reason) {
+        self.1.lock().unwrap().push((viewer, code));
+    }
 
     fn drain(&self, _: Duration) -> BoxFuture<'static, ()> {
         async {}.boxed()
@@ -82,14 +90,30 @@ impl LiveRights for Open {
     }
 }
 
+fn seat(user: u128, session: u128, device: &str) -> Arc<Seat> {
+    Arc::new(Seat {
+        experience: EXPERIENCE,
+        user: UserId(Uuid::from_u128(user)),
+        device: device.to_owned(),
+        session: ViewerId(Uuid::from_u128(session)),
+        kind: Kind::Viewer,
+        staff: false,
+        basis: Basis::Login(LoginId(Uuid::from_u128(1))),
+        good_until: Timestamp(i64::MAX),
+    })
+}
+
 /// An activation whose store is quick, and whose media server answers when the test says so.
 struct House {
     running: Running,
     told: Arc<Told>,
+    seating: Seating,
     now: Timestamp,
     /// Questions that wait for an answer.
     asked: Vec<Timestamp>,
     questions: usize,
+    /// Who was put out of the room.
+    removed: Vec<String>,
 }
 
 impl House {
@@ -101,7 +125,8 @@ impl House {
             not_started: 7200 * SECOND,
             unanswered: 1800 * SECOND,
         };
-        let profile = Profile { team: TeamId(Uuid::nil()), space: SpaceId(Uuid::nil()), settings, devices_max: 3 };
+        let devices = DeviceRule { devices_max: 2, policy: DevicePolicy::DropOldest };
+        let profile = Profile { team: TeamId(Uuid::nil()), space: SpaceId(Uuid::nil()), settings, devices };
         let broadcast = Broadcast {
             id: BROADCAST,
             experience: EXPERIENCE,
@@ -115,24 +140,16 @@ impl House {
         let told = Arc::new(Told::default());
         let seating = Seating::default();
         for viewer in [1, 2] {
-            let seat = Arc::new(Seat {
-                experience: EXPERIENCE,
-                user: UserId(Uuid::from_u128(viewer)),
-                device: "tv".to_owned(),
-                session: ViewerId(Uuid::from_u128(viewer)),
-                kind: Kind::Viewer,
-                staff: false,
-                basis: Basis::Login(LoginId(Uuid::from_u128(1))),
-                good_until: Timestamp(i64::MAX),
-            });
+            let seat = seat(viewer, viewer, "tv");
             let chair = seating.arrive(seat.clone());
             assert!(seating.admit(&seat, chair));
         }
         let media_url = "ws://here".to_owned();
-        let around = Surroundings { hub: told.clone(), rights: Arc::new(Open), seating, media_url };
+        let around = Surroundings { hub: told.clone(), rights: Arc::new(Open), seating: seating.clone(), media_url };
         let activation = Activation { epoch: 1, profile, saved };
         let (running, jobs) = Running::begin(T0, EXPERIENCE, activation, &around);
-        let mut house = Self { running, told, now: T0, asked: vec![], questions: 0 };
+        let (asked, removed) = (vec![], vec![]);
+        let mut house = Self { running, told, seating, now: T0, asked, questions: 0, removed };
         house.perform(jobs);
         house
     }
@@ -153,6 +170,7 @@ impl House {
                     self.asked.push(self.now);
                     self.questions += 1;
                 }
+                Job::Remove(mut removal) => self.removed.append(&mut removal.identities),
                 _ => {}
             }
         }

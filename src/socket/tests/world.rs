@@ -130,6 +130,7 @@ impl Door for FakeDoor {
                 place: Place::new(move || {
                     gone.gone.fetch_add(1, Ordering::SeqCst);
                 }),
+                over: None,
                 resume_secret: format!("secret-{session}"),
                 resume: claim.map(|claim| claim.seen),
             })

@@ -28,6 +28,8 @@ words! {
     DevicePolicy {
         /// The newcomer.
         RefuseNewcomer = "refuse_newcomer",
+        /// The device that has been there longest.
+        DropOldest = "drop_oldest",
     }
 }
 
@@ -116,7 +118,7 @@ pub struct ExperiencePatch {
     pub auto_start: Option<bool>,
     /// 1 to 100; 3 at first.
     pub device_limit: Option<i64>,
-    /// `refuse_newcomer`.
+    /// `refuse_newcomer` or `drop_oldest`; the first at first.
     pub device_policy: Option<String>,
 }
 
@@ -194,7 +196,7 @@ mod tests {
     #[test]
     fn every_setting_outside_its_bounds_is_told() {
         let body = r#"{"kind":"chat","slug":"a","name":"A","lobby_lead_secs":-1,"publisher_grace_secs":1801,
-            "device_limit":0,"device_policy":"drop_oldest"}"#;
+            "device_limit":0,"device_policy":"drop_newest"}"#;
         let wrong = patch(body).over(None).unwrap_err();
         let fields: Vec<_> = wrong.iter().map(|w| w.field).collect();
         assert_eq!(fields, ["lobby_lead_secs", "publisher_grace_secs", "device_limit", "device_policy", "kind"]);
@@ -205,7 +207,7 @@ mod tests {
         let base = patch(r#"{"kind":"live_stream","slug":"a","name":"A"}"#).over(None).unwrap();
         for body in [
             r#"{"lobby_lead_secs":0,"publisher_grace_secs":0,"device_limit":1}"#,
-            r#"{"lobby_lead_secs":86400,"publisher_grace_secs":1800,"device_limit":100}"#,
+            r#"{"lobby_lead_secs":86400,"publisher_grace_secs":1800,"device_limit":100,"device_policy":"drop_oldest"}"#,
         ] {
             assert!(patch(body).over(Some(&base)).is_ok(), "{body}");
         }

@@ -203,6 +203,8 @@ pub struct LiveSettings {
     pub auto_start: bool,
     /// How many devices of one person may watch at once.
     pub device_limit: u32,
+    /// Whether the oldest device gives way beyond that, instead of the newcomer.
+    pub drops_oldest: bool,
 }
 
 /// The open broadcast of the studio page.

@@ -125,7 +125,7 @@ async fn settings_of_an_experience_stand_flat_and_keep_their_bounds() {
         ("lobby_lead_secs", json!(-1)),
         ("publisher_grace_secs", json!(1801)),
         ("device_limit", json!(0)),
-        ("device_policy", json!("drop_oldest")),
+        ("device_policy", json!("drop_newest")),
         ("kind", json!("chat")),
         ("name", json!("")),
     ] {
@@ -134,6 +134,9 @@ async fn settings_of_an_experience_stand_flat_and_keep_their_bounds() {
         assert!(refused.body["fields"][field].is_string(), "{refused:?}");
     }
     assert_eq!(house.get(&path, Some(&owner)).await.text, changed.text);
+    let dropping = house.patch(&path, &owner, json!({ "device_policy": "drop_oldest" })).await;
+    assert_eq!((dropping.status, &dropping.body["device_policy"]), (200, &json!("drop_oldest")));
+    assert_eq!(house.get(&path, Some(&owner)).await.body["device_policy"], "drop_oldest");
 }
 
 #[actix_web::test]

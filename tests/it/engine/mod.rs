@@ -3,6 +3,7 @@
 mod basis;
 mod broadcast;
 mod closed;
+mod devices;
 mod door;
 mod drill;
 mod fault;

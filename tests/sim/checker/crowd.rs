@@ -11,6 +11,9 @@ const KEPT: u64 = 30_000;
 /// is counted anew once a second at most.
 const SLACK: u64 = 1_100;
 
+/// A device that gives way to another loses its place at once, and its socket this much later.
+const GIVES_WAY: u64 = 300;
+
 /// By when somebody whose right has ended is out, where there is a store to say so.
 const OUT: u64 = 3_000;
 
@@ -36,6 +39,8 @@ struct Roll {
     unsaid: Option<u64>,
     /// When a place was given up because its device sat down elsewhere.
     moved: Vec<u64>,
+    /// Where one device of a person watches at a time: when each socket goes.
+    goes: BTreeMap<u64, u64>,
 }
 
 impl Roll {
@@ -74,10 +79,15 @@ impl Roll {
     /// The fewest and the most who may be counted now: places, and people.
     fn bounds(&self, at: u64) -> [(usize, usize); 2] {
         let evicted = |place: &Place| self.out.get(&place.user).is_some_and(|out| place.since <= out + OUT);
-        let sure = |place: &&Place| place.sockets > 0 && !evicted(place);
+        let gives_way = |viewer: u128| {
+            let soon = |socket: &u64| self.goes.get(socket).is_some_and(|goes| *goes <= at + GIVES_WAY);
+            let mut its = self.sockets.iter().filter(|(_, of)| **of == viewer).peekable();
+            !self.goes.is_empty() && its.peek().is_some() && its.all(|(socket, _)| soon(socket))
+        };
+        let sure = |(viewer, place): &(&u128, &Place)| place.sockets > 0 && !evicted(place) && !gives_way(**viewer);
         let perhaps = |place: &&Place| place.away.is_none_or(|away| at < away + KEPT + SLACK);
         let users = |places: Vec<&Place>| places.iter().map(|place| place.user).collect::<BTreeSet<_>>().len();
-        let least: Vec<&Place> = self.places.values().filter(sure).collect();
+        let least: Vec<&Place> = self.places.iter().filter(sure).map(|(_, place)| place).collect();
         let most: Vec<&Place> = self.places.values().filter(perhaps).collect();
         let moved = self.moved.iter().filter(|moved| at < **moved + SLACK).count();
         [(least.len(), most.len() + moved), (users(least), users(most))]
@@ -92,6 +102,11 @@ pub fn audience(history: &History) -> Result<(), String> {
         _ => None,
     };
     let sittings: Vec<(u64, u128)> = history.into_iter().filter_map(sits).collect();
+    if history.into_iter().any(|(_, seen)| *seen == Seen::OneDevice) {
+        let goes =
+            |(at, seen): (&u64, &Seen)| if let Seen::Gone { socket } = seen { Some((*socket, *at)) } else { None };
+        roll.goes = history.into_iter().filter_map(goes).collect();
+    }
     for (at, seen) in history {
         match seen {
             Seen::Seated { socket, viewer, user, device, studio: false } => {
@@ -104,8 +119,8 @@ pub fn audience(history: &History) -> Result<(), String> {
             Seen::Away { what: Part::Store } => roll.unsaid = Some(*at),
             Seen::Back { what: Part::Store } => roll.told_who_is_out(*at),
             Seen::TookOver { .. } => {
-                let Roll { out, unsaid, .. } = roll;
-                (roll, taken) = (Roll { out, unsaid, ..Roll::default() }, Some(*at));
+                let Roll { out, unsaid, goes, .. } = roll;
+                (roll, taken) = (Roll { out, unsaid, goes, ..Roll::default() }, Some(*at));
             }
             // the engine that was just lost may still be the one that answers
             Seen::Counted { .. } if taken.is_some_and(|taken| *at < taken + SLACK) => {}

@@ -3,6 +3,7 @@
 
 mod air;
 mod crowd;
+mod devices;
 mod frames;
 mod inside;
 mod lease;
@@ -59,6 +60,8 @@ fn check_one(history: &History, grace: Duration) -> Result<(), String> {
     air::no_orphan_room(history, &unrest)?;
     inside::rights(history, &unrest)?;
     inside::put_out_for_a_reason(history)?;
+    devices::one_at_a_time(history, &unrest)?;
+    devices::what_gave_way_is_out(history, &unrest)?;
     crowd::audience(history)
 }
 

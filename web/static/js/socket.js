@@ -173,6 +173,7 @@ export class LiveSocket {
     const back = this.#bye ? this.#bye.reconnect === true : !FINAL.has(code);
     if (!back) {
       this.#over = true;
+      if (code === 4009) this.#place = null; // its ticket is void: whoever wants to watch here comes anew
       this.onLink({ kind: "closed", code, reason: this.#bye?.reason ?? event.reason ?? "" });
       return;
     }

@@ -209,7 +209,13 @@ pub fn studio_layout(title: &str) -> Layout {
 }
 
 pub fn settings() -> LiveSettings {
-    LiveSettings { lobby_lead_secs: 900, publisher_grace_secs: 60, auto_start: true, device_limit: 3 }
+    LiveSettings {
+        lobby_lead_secs: 900,
+        publisher_grace_secs: 60,
+        auto_start: true,
+        device_limit: 3,
+        drops_oldest: false,
+    }
 }
 
 pub fn studio_live(cue: Cue) -> StudioLivePage {
