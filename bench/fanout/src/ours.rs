@@ -66,7 +66,7 @@ impl Door for OpenDoor {
             left.fetch_add(1, Ordering::Relaxed);
         });
         let resume_secret = "0123456789abcdef0123456789abcdef".into();
-        Box::pin(async { Ok(Admission { seat: Arc::new(seat), place, resume_secret, resume: None }) })
+        Box::pin(async { Ok(Admission { seat: Arc::new(seat), place, resume_secret, resume: None, over: None }) })
     }
 }
 
