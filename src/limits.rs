@@ -1,10 +1,8 @@
 //! Every limit of the engine, with its reason. A queue, body, list, wait or retry without an entry here is a defect.
 
-mod selling;
-
 use std::time::Duration;
 
-pub use selling::*;
+pub use crate::commerce::limits::*;
 
 /// A JSON or form body; the largest honest one (a space's description) is a tenth of it.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -1,6 +1,7 @@
-//! How people come to hold what is offered: joining for nothing.
+//! How people come to hold what is offered: prices, stock, purchases. What costs nothing is taken at once.
 
 pub mod core;
+pub mod limits;
 pub mod routes;
 pub mod store;
 
