@@ -164,17 +164,23 @@ impl PurchaseReply {
     }
 }
 
-/// Where somebody goes who has taken something: on, past the sign-in when they have not proven who they are.
+/// Where a program sends somebody who has taken something: on, past the sign-in when they have not proven who they are.
+fn next_url(taken: &Taken, signed: bool) -> String {
+    if signed { onward(taken) } else { page_after(taken, signed) }
+}
+
+/// The page of ours that follows: inside, or the one that leads on to another site; behind the sign-in for whoever has not proven
+/// who they are.
 #[must_use]
-pub fn next_url(taken: &Taken, signed: bool) -> String {
-    if signed {
-        return onward(taken);
-    }
-    let inside = match &taken.onward.redirect {
+pub fn page_after(taken: &Taken, signed: bool) -> String {
+    let page = match &taken.onward.redirect {
         Some(_) => format!("/account/purchases/{}/onward", taken.purchase.id),
         None => onward(taken),
     };
-    let next: String = url::form_urlencoded::byte_serialize(inside.as_bytes()).collect();
+    if signed {
+        return page;
+    }
+    let next: String = url::form_urlencoded::byte_serialize(page.as_bytes()).collect();
     format!("/login?next={next}")
 }
 

@@ -18,7 +18,7 @@ use crate::{
     money::{Currency, Money},
     store::{
         Denied, StoreError,
-        schema::{access_passes, purchases},
+        schema::{access_passes, purchases, spaces},
     },
 };
 
@@ -113,24 +113,38 @@ pub async fn find_for(
     }
 }
 
-/// Where the seller sends the buyer of this purchase; `None` when nowhere, or it is somebody else's.
+/// Where a seller sends the buyer of a pass.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Onward {
+    /// The address.
+    pub url: Option<String>,
+    /// The name of the pass.
+    pub pass: String,
+    /// The name of the space.
+    pub space_name: String,
+    /// The slug of the space.
+    pub space: String,
+}
+
+/// Where the seller sends the buyer of this purchase; `None` when it is of no pass, or somebody else's.
 ///
 /// # Errors
 /// When the database cannot say.
-pub async fn redirect_of(
+pub async fn onward_of(
     connection: &mut AsyncPgConnection,
     id: PurchaseId,
     user: UserId,
-) -> Result<Option<String>, StoreError> {
-    let found: Option<Option<String>> = purchases::table
+) -> Result<Option<Onward>, StoreError> {
+    let found = purchases::table
         .inner_join(access_passes::table.on(access_passes::id.nullable().eq(purchases::pass_id)))
+        .inner_join(spaces::table.on(spaces::id.eq(purchases::space_id)))
         .filter(purchases::id.eq(id.0))
         .filter(purchases::user_id.eq(user.0))
-        .select(access_passes::redirect_url)
+        .select((access_passes::redirect_url, access_passes::name, spaces::name, spaces::slug))
         .first(connection)
         .await
         .optional()?;
-    Ok(found.flatten())
+    Ok(found)
 }
 
 /// At most `most` purchases of a person, the newest first, those before `before`.

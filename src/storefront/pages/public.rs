@@ -18,7 +18,7 @@ use crate::{
     commerce::{
         JoinThrottle,
         core::take::Refusal,
-        routes::{carries_a_form, next_url, taker, wanted},
+        routes::{carries_a_form, page_after, taker, wanted},
         store::{
             purchases,
             take::{self, Taken},
@@ -48,6 +48,7 @@ use crate::{
         problem::{Code, Problem},
         view::{
             layout::Section,
+            member::OnwardPage,
             parts::{Moment, OnAir},
             space::{
                 HomePage, JoinError, Opened, PassOffer, PassPage, PriceChoice, QuestionField, SpaceCard, SpaceHead,
@@ -319,7 +320,7 @@ async fn join(
     let problem = match done {
         Ok(taken) => {
             catalog.holders.changed(&[taken.user]);
-            return Ok(see(StatusCode::SEE_OTHER, &next_url(&taken, signed)));
+            return Ok(see(StatusCode::SEE_OTHER, &page_after(&taken, signed)));
         }
         Err(problem) => problem,
     };
@@ -354,12 +355,27 @@ async fn joined(
     }
 }
 
-/// Where a purchase leads that was made before its buyer signed in.
-async fn onward(catalog: Data<Catalog>, signed: Signed, asked: Path<String>) -> Result<HttpResponse, Problem> {
+/// The page between taking a pass and the site to which its seller sends people: whoever leaves is told so, and a form may not
+/// lead to another site by itself.
+async fn onward(
+    request: HttpRequest,
+    (catalog, pages): (Data<Catalog>, Data<Pages>),
+    signed: Signed,
+    asked: Path<String>,
+) -> Result<HttpResponse, Problem> {
     let (user, id) = (signed.user, asked.parse().map_err(|_| Code::NotFound)?);
     let found: Result<_, StoreError> =
-        catalog.store.run(move |connection| purchases::redirect_of(connection, id, user).boxed()).await;
-    Ok(see(StatusCode::SEE_OTHER, found?.as_deref().unwrap_or("/account/purchased_spaces")))
+        catalog.store.run(move |connection| purchases::onward_of(connection, id, user).boxed()).await;
+    let leads = found?.and_then(|found| {
+        let url = found.url?;
+        Some((host_of(&url)?, url, found.pass, found.space_name, found.space))
+    });
+    let Some((host, url, pass, space, slug)) = leads else {
+        return Ok(see(StatusCode::SEE_OTHER, "/account/purchased_spaces"));
+    };
+    let inside = room(&slug, None);
+    let layout = pages.layout(&request, Some(&signed), &pass, Section::Spaces);
+    page(StatusCode::OK, &OnwardPage { layout, space, pass, host, url, inside })
 }
 
 /// The short link of a space: its first experience in the seller's order.

@@ -124,3 +124,21 @@ pub struct DevicesPage {
     /// The one that asks first, then the last seen first.
     pub sessions: Vec<SessionRow>,
 }
+
+/// After something was taken whose seller sends people on to another site: the way there, and the way inside.
+#[derive(Clone, Debug, Template, WebTemplate)]
+#[template(path = "onward.html")]
+pub struct OnwardPage {
+    /// What is round the page.
+    pub layout: Layout,
+    /// The name of the space.
+    pub space: String,
+    /// The name of the pass.
+    pub pass: String,
+    /// The other site.
+    pub host: String,
+    /// The whole address there.
+    pub url: String,
+    /// The member's page of the space.
+    pub inside: String,
+}

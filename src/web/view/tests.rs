@@ -154,6 +154,12 @@ fn a_space_page_selects_the_first_pass_and_shows_what_the_visitor_can_do() {
 }
 
 #[test]
+fn whoever_is_sent_on_to_another_site_is_told_where_and_may_stay() {
+    let html = page("onward", &samples::onward());
+    assert!(html.contains("href=\"https://forum.example.org/hello\"") && html.contains("Go inside instead"));
+}
+
+#[test]
 fn a_pass_page_offers_what_fits_the_visitor() {
     let view = |way, who: Option<&str>, error| PassPage {
         layout: samples::layout("Basic, Demo Space", who),

@@ -66,7 +66,18 @@ async fn whoever_is_sent_on_to_another_site_is_shown_so_before_and_proves_the_ad
     let id = joined.body["purchase"]["id"].as_str().unwrap();
     let path = format!("/account/purchases/{id}/onward");
     let onward = house.get(&path, Some(&member)).await;
-    assert_eq!((onward.status, onward.location.as_deref()), (303, Some("https://forum.example.org/hello")));
+    assert_eq!(onward.status, 200);
+    for told in ["Basic is yours", "https://forum.example.org/hello", "another site", "/account/purchased_spaces/ours"]
+    {
+        assert!(onward.text.contains(told), "{told}");
+    }
+    let another = house.person("another").await;
+    let pressed = house.form("/ours/basic/purchase", Some(&another), &[]).await;
+    let page = pressed.location.unwrap();
+    assert!(
+        pressed.status == 303 && page.starts_with("/account/purchases/pur_"),
+        "a form may not leave the site: {page}"
+    );
     let stranger = house.person("stranger").await;
     let elsewhere = house.get(&path, Some(&stranger)).await;
     assert_eq!((elsewhere.status, elsewhere.location.as_deref()), (303, Some("/account/purchased_spaces")));

@@ -7,7 +7,7 @@ use crate::{
     web::view::{
         Bundle, Cue, Layout, Moment, OnAir, Person, Section, Theme,
         experience::{Door, ExperiencePage, OpenBecause, OpenDoor, PassLink, Room, Shut, ShutReason, WatchState},
-        member::{GrantState, HeldGrant, HeldSpace},
+        member::{GrantState, HeldGrant, HeldSpace, OnwardPage},
         parts::initials_of,
         space::{Opened, PassOffer, PriceChoice, SpaceHead, Way},
         studio::{Holder, LiveSettings, May, OpenBroadcast, SpaceStatus, StageState, StudioLivePage, StudioSpace},
@@ -264,4 +264,15 @@ pub fn holders() -> Vec<Holder> {
         until: (state != GrantState::Active).then(|| at(-3000)),
     };
     states.into_iter().zip(people).map(one).collect()
+}
+
+pub fn onward() -> OnwardPage {
+    OnwardPage {
+        layout: layout("Basic", Some("Member Vogt")),
+        space: "Demo Space".into(),
+        pass: "Basic".into(),
+        host: "forum.example.org".into(),
+        url: "https://forum.example.org/hello".into(),
+        inside: "/account/purchased_spaces/demo".into(),
+    }
 }
