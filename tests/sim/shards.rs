@@ -48,8 +48,15 @@ struct Inner {
     letters: Vec<VecDeque<(ExperienceId, Letter)>>,
     topics: Vec<BTreeMap<ExperienceId, Topic>>,
     life: Life,
-    /// Places of devices that gave way, and when: for those who are let in and have not sat down.
-    replaced: BTreeMap<ViewerId, u64>,
+    /// Who was closed, when and why: for those who are let in and have not sat down.
+    closings: BTreeMap<Closed, (u64, CloseCode)>,
+}
+
+/// Whose sockets were closed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Closed {
+    Session(ViewerId),
+    User(UserId, Option<ExperienceId>),
 }
 
 /// How an engine's sockets stand.
@@ -93,7 +100,7 @@ impl Shards {
             letters: (0..count).map(|_| VecDeque::new()).collect(),
             topics: (0..count).map(|_| BTreeMap::new()).collect(),
             life: Life::Open,
-            replaced: BTreeMap::new(),
+            closings: BTreeMap::new(),
         });
         let arrived = (0..count).map(|_| Notify::new()).collect();
         let shared = Arc::new(Shared { inner, arrived, directory: Mutex::default() });
@@ -153,6 +160,11 @@ impl Shards {
         }
     }
 
+    fn remember_closing(&self, whom: Closed, code: CloseCode) {
+        let at = self.world.ms();
+        self.inner().closings.insert(whom, (at, code));
+    }
+
     /// Seats one who was admitted, and carries out what was ordered since it knocked.
     pub fn seat(&self, seat: Arc<Seat>, place: Place, resume: Option<ResumePoint>, knocked: u64) -> Option<Held> {
         let socket = u64::try_from(self.world.fresh()).ok()?;
@@ -166,8 +178,10 @@ impl Shards {
         let first = inner.topics[shard].entry(of).or_default().awaits_board();
         let (viewer, user) = (seat.session.0.as_u128(), seat.user.0.as_u128());
         let (device, studio) = (seat.device.parse().unwrap_or(0), seat.kind == Kind::Studio);
-        let session = seat.session;
-        let gave_way = inner.replaced.get(&session).is_some_and(|at| *at >= knocked);
+        let (session, whose) = (seat.session, seat.user);
+        let whom = [Closed::Session(session), Closed::User(whose, None), Closed::User(whose, Some(of))];
+        let closed_since = whom.iter().filter_map(|whom| inner.closings.get(whom)).find(|(at, _)| *at >= knocked);
+        let closed_since = closed_since.map(|(_, code)| *code);
         inner
             .sockets
             .insert(socket, Socket { seat, shard, resume, greeted: false, closed: Some(sender), place, last: None });
@@ -178,8 +192,8 @@ impl Shards {
         } else {
             self.greet(shard, of);
         }
-        if gave_way {
-            self.close(|seat| seat.session == session, CloseCode::Replaced);
+        if let Some(code) = closed_since {
+            self.close(|seat| seat.session == session, code);
         }
         Some(Held { socket, closed })
     }
@@ -365,6 +379,7 @@ impl Hub for Shards {
     }
 
     fn close_user(&self, user: UserId, of: Option<ExperienceId>, code: CloseCode, _reason: Reason) {
+        self.remember_closing(Closed::User(user, of), code);
         self.close(|seat| seat.user == user && of.is_none_or(|of| seat.experience == of), code);
     }
 
@@ -377,9 +392,8 @@ impl Hub for Shards {
             if self.world.has(Bug::DeviceKept) && self.world.chance(20) {
                 return;
             }
-            let at = self.world.ms();
-            self.inner().replaced.insert(session, at);
         }
+        self.remember_closing(Closed::Session(session), code);
         self.close(|seat| seat.session == session, code);
     }
 
