@@ -388,10 +388,8 @@ impl Hub for Shards {
     }
 
     fn close_session(&self, session: ViewerId, code: CloseCode, _reason: Reason) {
-        if code == CloseCode::Replaced {
-            if self.world.has(Bug::DeviceKept) && self.world.chance(20) {
-                return;
-            }
+        if code == CloseCode::Replaced && self.world.has(Bug::DeviceKept) && self.world.chance(20) {
+            return;
         }
         self.remember_closing(Closed::Session(session), code);
         self.close(|seat| seat.session == session, code);
